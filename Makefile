@@ -1,0 +1,62 @@
+# One door: every target is one command; the logic lives in lab/ and scripts/.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= python3
+UV ?= uv
+export UV
+# What runs the lab, and what `make lint` needs beside it: probe=package.
+PACKAGES := python-venv=python3-venv systemd-nspawn=systemd-container mmdebstrap=mmdebstrap \
+	/usr/share/keyrings/debian-archive-keyring.gpg=debian-archive-keyring nft=nftables ip=iproute2 \
+	nsenter=util-linux
+LINT_PACKAGES := shellcheck=shellcheck
+
+##@ Use
+.PHONY: lab-up lab-down lab-test
+lab-up: setup ## Build the lab, or repair it, and prove that it works
+	$(BIN)/lab up
+
+lab-down: setup ## Remove the lab: no process, mount or network stays
+	$(BIN)/lab down
+
+lab-test: setup ## Check the running lab from the client and the router
+	$(BIN)/lab test
+
+.PHONY: setup
+setup: $(VENV)/.installed ## Install what is missing: packages, virtual environment, completion files
+
+$(VENV)/.installed: requirements.txt pyproject.toml Makefile
+	scripts/system-packages $(PACKAGES)
+	scripts/virtual-environment $(PYTHON) $(VENV)
+	@touch $@
+
+##@ Develop
+.PHONY: test unit lint fmt bench fuzz lock clean
+test: setup lint unit ## Everything: linters, unit tests, a lab of its own with its checks
+	$(BIN)/python -m tests.whole_lab
+
+unit: setup ## Tests that need no machine
+	$(BIN)/python -m pytest
+
+lint: setup ## All linters
+	scripts/system-packages $(LINT_PACKAGES)
+	scripts/lint $(BIN)
+
+fmt: setup ## Format the Python code
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format --quiet .
+
+bench: setup ## Measure every figure that the documentation names; prints a table and JSON
+	$(BIN)/python -m tests.bench
+
+lock: ## Resolve requirements.txt anew (needs uv)
+	scripts/lock-requirements --upgrade
+
+clean: ## Remove the virtual environment and generated files
+	rm -rf $(VENV) .lab .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+.PHONY: help
+help:
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
+		/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

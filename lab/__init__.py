@@ -1,0 +1,1 @@
+"""A complete Kubernetes load-balancer homelab from one file and one command."""

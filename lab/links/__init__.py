@@ -1,0 +1,1 @@
+"""asyncio pumps: sockets and timers around the protocols of wire; no policy."""

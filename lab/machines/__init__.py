@@ -1,0 +1,1 @@
+"""How a machine exists: one small port, and the providers behind it."""

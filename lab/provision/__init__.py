@@ -1,0 +1,1 @@
+"""Runs the playbooks and turns what Ansible says into typed results."""

@@ -1,0 +1,1 @@
+"""lab.yml, as frozen and validated values."""

@@ -1,0 +1,1 @@
+"""Protocols without I/O: bytes and now in; events, bytes and the next deadline out."""
