@@ -1,0 +1,33 @@
+"""What the pure part of the API refuses; the server turns each into a `Status` with the error's HTTP code.
+
+lab.errors.ApiError
+└── PatchError            the patch itself is no patch: 400 BadRequest
+    ├── PatchConflictError    the patch is fine and does not fit the object: 422 Invalid
+    └── PatchTooLargeError    the patch has too many operations: 413 RequestEntityTooLarge
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from lab.errors import ApiError
+
+__all__ = ["PatchConflictError", "PatchError", "PatchTooLargeError"]
+
+
+class PatchError(ApiError):
+    """The request body is not a patch of the announced type."""
+
+    code: ClassVar[int] = 400
+
+
+class PatchConflictError(PatchError):
+    """The patch cannot be applied to this object: a path is missing, or a test failed."""
+
+    code: ClassVar[int] = 422
+
+
+class PatchTooLargeError(PatchError):
+    """More operations than kube-apiserver accepts."""
+
+    code: ClassVar[int] = 413
