@@ -1,0 +1,112 @@
+"""Trees that took long to make, kept under the user's cache directory and named by the hash of what made them.
+
+An entry is a directory `tree` and a `manifest.json`. It is made under a temporary name and renamed when whole, so
+one that has its name is complete; the manifest tells whether it was changed or damaged since.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.errors import HostError
+from lab.kits.files import content_digest, shape_digest
+
+
+def cache_directory() -> Path:
+    """Return the lab's cache: $LAB_CACHE_DIR, or `lab` under the XDG cache directory of the user."""
+    chosen = os.environ.get("LAB_CACHE_DIR")
+    if chosen:
+        return Path(chosen)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lab"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    path: Path
+
+    @property
+    def tree(self) -> Path:
+        return self.path / "tree"
+
+    @property
+    def manifest(self) -> Path:
+        return self.path / "manifest.json"
+
+
+class Shelf:
+    """One kind of entries, such as bases or layers.
+
+    `digest` decides how thoroughly an entry is checked: contents for small ones, shape alone for large ones.
+    """
+
+    def __init__(self, directory: Path, *, digest: Callable[[Path], str]) -> None:
+        self.directory = directory
+        self._digest = digest
+
+    def entry(self, name: str) -> Entry:
+        return Entry(self.directory / name)
+
+    def get(self, name: str) -> Entry | None:
+        """Return the entry if it is there and as it was made; drop it and return None when it was damaged."""
+        entry = self.entry(name)
+        try:
+            manifest = json.loads(entry.manifest.read_text())
+            whole = manifest["digest"] == self._digest(entry.tree)
+        except (OSError, ValueError, KeyError):
+            whole = False
+        if whole:
+            return entry
+        if entry.path.exists():
+            self._discard(entry.path)
+        return None
+
+    def make(self, name: str, build: Callable[[Path], None]) -> Entry:
+        """Let `build` fill a new tree, and put it on the shelf under `name`. Raises HostError when the disk is full."""
+        partial = self.directory / f".{name}.{os.getpid()}"
+        self.sweep()
+        try:
+            partial.mkdir(parents=True)
+            build(partial / "tree")
+            manifest = {"digest": self._digest(partial / "tree")}
+            (partial / "manifest.json").write_text(json.dumps(manifest))
+            entry = self.entry(name)
+            if entry.path.exists():
+                self._discard(entry.path)
+            partial.rename(entry.path)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise HostError(
+                    f"no space left in {self.directory}",
+                    hint="free 1 GB there, or set LAB_CACHE_DIR elsewhere",
+                ) from error
+            raise
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+        return entry
+
+    def sweep(self) -> None:
+        """Remove what interrupted makers left behind."""
+        for partial in self.directory.glob(".*.*"):
+            maker = partial.name.rpartition(".")[2]
+            if not Path(f"/proc/{maker}").exists():
+                shutil.rmtree(partial, ignore_errors=True)
+
+    def _discard(self, path: Path) -> None:
+        """Move the entry aside before deleting it, so that nobody finds half of it."""
+        aside = self.directory / f".{path.name}.{os.getpid()}"
+        path.rename(aside)
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def bases() -> Shelf:
+    return Shelf(cache_directory() / "bases", digest=shape_digest)
+
+
+def layers() -> Shelf:
+    return Shelf(cache_directory() / "layers", digest=content_digest)

@@ -1,0 +1,140 @@
+"""The provider of machine containers: what a verb asks, turned into requests to the supervisor."""
+
+from __future__ import annotations
+
+import os
+import select
+import shutil
+import signal
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
+from lab.errors import MachineError
+from lab.machines.containers import cgroups, control
+from lab.machines.containers.base import fingerprint
+from lab.machines.containers.cache import bases, layers
+from lab.machines.containers.paths import RunPaths
+from lab.machines.containers.specs import machine_specs
+from lab.machines.port import LabStatus, Link, MachineStatus, Power, State
+from lab.topology.model import MachineName, NetworkName, Topology
+
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+DESTROY_TIMEOUT = 10.0
+
+
+class Containers:
+    """The machine containers of one lab (implements `lab.machines.port.Provider`)."""
+
+    def __init__(self, topology: Topology, *, project: Path) -> None:
+        self._topology = topology
+        self._project = project
+        self._paths = RunPaths(topology.name)
+
+    def status(self) -> LabStatus:
+        published = control.read(self._paths)
+        if published is None:
+            return LabStatus(exists=False)
+        machines = tuple(
+            MachineStatus(
+                name=MachineName(name),
+                state=State(known["state"]),
+                links={NetworkName(network): link for network, link in control.links(known).items()},
+                boots=known["boots"],
+                since=known["since"],
+                configured=known["configured"],
+                layer=known["layer"],
+            )
+            for name, known in published.machines.items()
+        )
+        return LabStatus(exists=True, project=published.project, provider="containers", machines=machines)
+
+    def create(
+        self, layers: Mapping[MachineName, str], *, fresh: Collection[MachineName] = ()
+    ) -> Sequence[MachineName]:
+        published = control.read(self._paths)
+        if published is None:
+            self.destroy()
+            control.launch(self._paths, self._project)
+        elif published.project != str(self._project):
+            raise MachineError(
+                f"a lab called {self._topology.name} runs from {published.project}",
+                hint="give one of the two another `name:` in its lab.yml, or run lab down there",
+            )
+        specs = machine_specs(self._topology)
+        request = {
+            "verb": "define",
+            "machines": [spec.to_json() for spec in specs],
+            "layers": {spec.name: self._lower(layers.get(MachineName(spec.name), "")) for spec in specs},
+            "fresh": list(fresh),
+        }
+        return [MachineName(name) for name in control.ask(self._paths, request)["started"]]
+
+    def power(self, machine: MachineName, action: Power) -> None:
+        control.ask(self._paths, {"verb": "power", "machine": machine, "action": action.value})
+
+    def link(self, machine: MachineName, network: NetworkName, state: Link) -> None:
+        request = {"verb": "link", "machine": machine, "network": network, "up": state.up, "loss": state.loss}
+        control.ask(self._paths, request)
+
+    def enter(self, machine: MachineName, argv: Sequence[str], *, user: str, terminal: bool) -> list[str]:
+        published = control.read(self._paths)
+        if published is None:
+            raise MachineError(f"lab {self._topology.name} is not up", hint="lab up")
+        return enter_command(published.leader(machine), argv, user=user, terminal=terminal)
+
+    def capture(self, machine: MachineName, layer: str) -> None:
+        def fill(tree: Path) -> None:
+            request = {"verb": "capture", "machine": machine, "layer": layer, "target": str(tree)}
+            control.ask(self._paths, request)
+
+        layers().make(layer, fill)
+
+    def console(self, machine: MachineName) -> Path:
+        return self._paths.console(machine)
+
+    def destroy(self) -> None:
+        """Kill the supervisor, and so everything; then whatever its control groups still hold; then the directories."""
+        published = control.read(self._paths)
+        pids = cgroups.processes(self._topology.name)
+        if published:
+            _kill(published.pid)
+        for pid in pids:
+            _kill(pid)
+        cgroups.remove(self._topology.name)
+        shutil.rmtree(self._paths.directory, ignore_errors=True)
+
+    @staticmethod
+    def _lower(layer: str) -> dict[str, object]:
+        base = bases().entry(fingerprint()).tree
+        lower = [str(layers().entry(layer).tree), str(base)] if layer else [str(base)]
+        return {"name": layer, "lower": lower}
+
+
+def enter_command(leader: int, argv: Sequence[str], *, user: str, terminal: bool) -> list[str]:
+    """Return the host command that runs `argv` in all namespaces of the machine whose first process is `leader`.
+
+    With `terminal`, script(1) gives the command a terminal of the machine's own: the right size, job control, Ctrl-C.
+    """
+    inside = list(argv) if user == "root" else ["runuser", "--user", user, "--", *argv]
+    if terminal:
+        login = ["runuser", "--login", user]
+        inside = ["script", "--quiet", "--return", "--command", f"exec {' '.join(login)}", "/dev/null"]
+    keep = [f"{name}={os.environ[name]}" for name in ("TERM", "COLORTERM") if name in os.environ]
+    enter = ["nsenter", f"--target={leader}", "--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd"]
+    home = "/root" if user == "root" else f"/home/{user}"
+    return [*enter, "--", "env", "-i", f"PATH={PATH}", f"HOME={home}", "LANG=C.UTF-8", *keep, *inside]
+
+
+def _kill(pid: int) -> None:
+    """Kill one process, the very one that `pid` names now, and wait for its end."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+        select.select([descriptor], [], [], DESTROY_TIMEOUT)
+    except ProcessLookupError:
+        return
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,115 @@
+"""The port that every provider of machines implements, and the values that cross it.
+
+A provider knows how a machine exists and how to reach it; it knows nothing of BGP or Kubernetes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+from lab.topology.model import MachineName, NetworkName
+
+
+class State(StrEnum):
+    """What a machine is doing, as seen from outside of it."""
+
+    ABSENT = "absent"
+    STARTING = "starting"
+    RUNNING = "running"
+    FROZEN = "frozen"
+    OFF = "off"
+    FAILED = "failed"
+    """It should run and does not: it died, or did not boot in time."""
+
+
+class Power(StrEnum):
+    """What can be done to a machine."""
+
+    START = "start"
+    STOP = "stop"
+    """An orderly shutdown."""
+    REBOOT = "reboot"
+    KILL = "kill"
+    """A power cut: no packet leaves the machine any more, then it is gone."""
+    FREEZE = "freeze"
+    THAW = "thaw"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """One cable between a machine and a network."""
+
+    up: bool = True
+    loss: int = 0
+    """Percent of packets dropped, each way: 0..100."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineStatus:
+    name: MachineName
+    state: State
+    links: Mapping[NetworkName, Link] = field(default_factory=dict)
+    boots: int = 0
+    since: float = 0.0
+    """Seconds since the epoch of the last change of state."""
+    configured: str = ""
+    """Fingerprint of the configuration that the machine has; empty when it has none."""
+    layer: str = ""
+    """The converged layer that it booted from; empty when from the bare base."""
+
+    @property
+    def healthy(self) -> bool:
+        return self.state is State.RUNNING and all(link == Link() for link in self.links.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabStatus:
+    """What exists of a lab: `machines` is empty when nothing does."""
+
+    exists: bool
+    project: str = ""
+    """The directory whose lab.yml the lab came from."""
+    provider: str = ""
+    machines: tuple[MachineStatus, ...] = ()
+
+    def machine(self, name: str) -> MachineStatus:
+        """Return what is known of the machine `name`: ABSENT when nothing is."""
+        for machine in self.machines:
+            if machine.name == name:
+                return machine
+        return MachineStatus(name=MachineName(name), state=State.ABSENT)
+
+
+class Provider(Protocol):
+    """A family of machines. Every method may raise MachineError or HostError."""
+
+    def status(self) -> LabStatus:
+        """Say what exists, fast and without privileges."""
+
+    def create(self, layers: Mapping[MachineName, str]) -> Sequence[MachineName]:
+        """Make every machine of the topology exist and run; remove those that are in it no more.
+
+        A machine that has to be made boots from its layer where `layers` names one. Returns those made or started.
+        """
+
+    def power(self, machine: MachineName, action: Power) -> None:
+        """Do `action` and return when it is done."""
+
+    def link(self, machine: MachineName, network: NetworkName, state: Link) -> None:
+        """Bring one cable to `state`."""
+
+    def enter(self, machine: MachineName, argv: Sequence[str], *, user: str, terminal: bool) -> list[str]:
+        """Return the host command that runs `argv` on the machine as `user`, with a terminal of its own if asked."""
+
+    def capture(self, machine: MachineName, layer: str) -> None:
+        """Keep what the machine's configuration changed as `layer`, and note that it is configured so."""
+
+    def console(self, machine: MachineName) -> Path:
+        """Return the file with what the machine wrote to its console."""
+
+    def destroy(self) -> None:
+        """Remove everything that exists of the lab, in whatever state it is."""
