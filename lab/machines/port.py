@@ -5,7 +5,7 @@ A provider knows how a machine exists and how to reach it; it knows nothing of B
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -58,8 +58,8 @@ class MachineStatus:
     """Seconds since the epoch of the last change of state."""
     configured: str = ""
     """Fingerprint of the configuration that the machine has; empty when it has none."""
-    layer: str = ""
-    """The converged layer that it booted from; empty when from the bare base."""
+    console: Path | None = None
+    """What the machine wrote to its console."""
 
     @property
     def healthy(self) -> bool:
@@ -87,13 +87,26 @@ class LabStatus:
 class Provider(Protocol):
     """A family of machines. Every method may raise MachineError or HostError."""
 
+    name: str
+
     def status(self) -> LabStatus:
         """Say what exists, fast and without privileges."""
 
-    def create(self, layers: Mapping[MachineName, str]) -> Sequence[MachineName]:
+    def prepare(self, on_line: Callable[[str], None] | None) -> bool:
+        """Make what all machines need before the first of them can be: a base image, a box.
+
+        Returns whether something is missing; with `on_line` None it only looks, else it makes it, slowly,
+        passing on what the tools say.
+        """
+
+    def create(
+        self, wanted: Mapping[MachineName, str], *, fresh: Collection[MachineName] = ()
+    ) -> Sequence[MachineName]:
         """Make every machine of the topology exist and run; remove those that are in it no more.
 
-        A machine that has to be made boots from its layer where `layers` names one. Returns those made or started.
+        `wanted` names the configuration that each machine is to have: one that has to be made boots with it when
+        it was captured before, and bare otherwise. Machines in `fresh` are made anew, whatever they are.
+        Returns those that were made or started.
         """
 
     def power(self, machine: MachineName, action: Power) -> None:
@@ -105,11 +118,18 @@ class Provider(Protocol):
     def enter(self, machine: MachineName, argv: Sequence[str], *, user: str, terminal: bool) -> list[str]:
         """Return the host command that runs `argv` on the machine as `user`, with a terminal of its own if asked."""
 
-    def capture(self, machine: MachineName, layer: str) -> None:
-        """Keep what the machine's configuration changed as `layer`, and note that it is configured so."""
-
-    def console(self, machine: MachineName) -> Path:
-        """Return the file with what the machine wrote to its console."""
+    def connections(self) -> Mapping[MachineName, Mapping[str, str]]:
+        """Return the variables that tell Ansible how to reach each machine."""
 
     def destroy(self) -> None:
         """Remove everything that exists of the lab, in whatever state it is."""
+
+
+class Captures(Protocol):
+    """Configurations kept from one machine for the next one. Offered by providers that can do it cheaply."""
+
+    def knows(self, configuration: str) -> bool:
+        """Tell whether `configuration` was captured, and is undamaged."""
+
+    def capture(self, machine: MachineName, configuration: str) -> None:
+        """Keep what was configured on the machine under the name `configuration`."""

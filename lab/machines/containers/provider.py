@@ -6,12 +6,11 @@ import os
 import select
 import shutil
 import signal
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from lab.errors import MachineError
-from lab.machines.containers import cgroups, control
-from lab.machines.containers.base import fingerprint
+from lab.machines.containers import base, cgroups, control
 from lab.machines.containers.cache import bases, layers
 from lab.machines.containers.paths import RunPaths
 from lab.machines.containers.specs import machine_specs
@@ -23,7 +22,9 @@ DESTROY_TIMEOUT = 10.0
 
 
 class Containers:
-    """The machine containers of one lab (implements `lab.machines.port.Provider`)."""
+    """The machine containers of one lab (implements the ports `Provider` and `Captures`)."""
+
+    name = "containers"
 
     def __init__(self, topology: Topology, *, project: Path) -> None:
         self._topology = topology
@@ -42,14 +43,21 @@ class Containers:
                 boots=known["boots"],
                 since=known["since"],
                 configured=known["configured"],
-                layer=known["layer"],
+                console=self._paths.console(name),
             )
             for name, known in published.machines.items()
         )
         return LabStatus(exists=True, project=published.project, provider="containers", machines=machines)
 
+    def prepare(self, on_line: Callable[[str], None] | None) -> bool:
+        if base.find():
+            return False
+        if on_line:
+            base.build(on_line)
+        return True
+
     def create(
-        self, layers: Mapping[MachineName, str], *, fresh: Collection[MachineName] = ()
+        self, wanted: Mapping[MachineName, str], *, fresh: Collection[MachineName] = ()
     ) -> Sequence[MachineName]:
         published = control.read(self._paths)
         if published is None:
@@ -64,7 +72,7 @@ class Containers:
         request = {
             "verb": "define",
             "machines": [spec.to_json() for spec in specs],
-            "layers": {spec.name: self._lower(layers.get(MachineName(spec.name), "")) for spec in specs},
+            "layers": {spec.name: self._lower(wanted.get(MachineName(spec.name), "")) for spec in specs},
             "fresh": list(fresh),
         }
         return [MachineName(name) for name in control.ask(self._paths, request)["started"]]
@@ -82,15 +90,19 @@ class Containers:
             raise MachineError(f"lab {self._topology.name} is not up", hint="lab up")
         return enter_command(published.leader(machine), argv, user=user, terminal=terminal)
 
-    def capture(self, machine: MachineName, layer: str) -> None:
+    def connections(self) -> Mapping[MachineName, Mapping[str, str]]:
+        reach = {"ansible_connection": "lab_machine", "lab_machine_state": str(self._paths.state)}
+        return {machine.name: reach for machine in self._topology.machines}
+
+    def knows(self, configuration: str) -> bool:
+        return layers().get(configuration) is not None
+
+    def capture(self, machine: MachineName, configuration: str) -> None:
         def fill(tree: Path) -> None:
-            request = {"verb": "capture", "machine": machine, "layer": layer, "target": str(tree)}
+            request = {"verb": "capture", "machine": machine, "layer": configuration, "target": str(tree)}
             control.ask(self._paths, request)
 
-        layers().make(layer, fill)
-
-    def console(self, machine: MachineName) -> Path:
-        return self._paths.console(machine)
+        layers().make(configuration, fill)
 
     def destroy(self) -> None:
         """Kill the supervisor, and so everything; then whatever its control groups still hold; then the directories."""
@@ -103,11 +115,12 @@ class Containers:
         cgroups.remove(self._topology.name)
         shutil.rmtree(self._paths.directory, ignore_errors=True)
 
-    @staticmethod
-    def _lower(layer: str) -> dict[str, object]:
-        base = bases().entry(fingerprint()).tree
-        lower = [str(layers().entry(layer).tree), str(base)] if layer else [str(base)]
-        return {"name": layer, "lower": lower}
+    def _lower(self, configuration: str) -> dict[str, object]:
+        """Return the layers of a machine's disk, topmost first, and the name of the converged one if there is one."""
+        bottom = str(bases().entry(base.fingerprint()).tree)
+        if not configuration or not self.knows(configuration):
+            return {"name": "", "lower": [bottom]}
+        return {"name": configuration, "lower": [str(layers().entry(configuration).tree), bottom]}
 
 
 def enter_command(leader: int, argv: Sequence[str], *, user: str, terminal: bool) -> list[str]:

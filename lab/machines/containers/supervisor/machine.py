@@ -35,7 +35,6 @@ class Machine:
         self.boots = 0
         self.leader: int | None = None
         self.configured = ""
-        self.layer = ""
         self.links = {nic.network: Link() for nic in spec.nics}
         self._paths = paths
         self._changed = changed
@@ -61,14 +60,13 @@ class Machine:
             "boots": self.boots,
             "leader": _host_pid(self._paths.host_proc, self.leader) if self.leader else None,
             "configured": self.configured,
-            "layer": self.layer,
             "links": {network: {"up": link.up, "loss": link.loss} for network, link in self.links.items()},
         }
 
     def prepare(self, lower: Sequence[str], layer: str) -> None:
         """Give the machine its disk: the layers `lower`, of which the converged one is called `layer`."""
         self._rootfs.mount(lower, self.spec.files)
-        self.layer = self.configured = layer
+        self.configured = layer
 
     def start(self) -> None:
         """Begin to boot. Does nothing when the machine runs."""
