@@ -1,0 +1,195 @@
+"""A watch cache: the objects of one resource, kept equal to the API server's.
+
+List once, then watch from the list's resourceVersion; when a watch ends, resume from the last version seen (bookmarks
+keep it young). When the server has forgotten that version (410 Gone, in the response or in the stream) list again and
+report the difference, deletions included. While the server is away the last known objects stay, and attempts follow
+each other at growing, jittered intervals. https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final, Generic, Never, TypeVar
+
+from lab.errors import ApiError
+from lab.kits.backoff import Backoff
+from lab.kits.log import Log
+from lab.kube.client import Client
+from lab.kube.errors import Gone, Unavailable
+from lab.kube.resources import Json, ObjectKey, Resource
+
+T = TypeVar("T")
+NO_KEY: Final = ObjectKey("", "")
+log = Log(__name__)
+
+
+class ChangeType(StrEnum):
+    """What happened to an object, or to the cache."""
+
+    ADDED = "ADDED"
+    MODIFIED = "MODIFIED"
+    DELETED = "DELETED"
+    SYNCED = "SYNCED"
+    """A complete list was taken over: the store is what the server had a moment ago."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change(Generic[T]):
+    """One difference between the store before and after. For SYNCED there is neither a key nor a value."""
+
+    type: ChangeType
+    key: ObjectKey = NO_KEY
+    new: T | None = None
+    """The value now; None when deleted."""
+    old: T | None = None
+    """The value before; None when added."""
+
+
+def without_managed_fields(item: Json) -> Json:
+    """Return the object less its largest and least read part."""
+    item["metadata"].pop("managedFields", None)
+    return item
+
+
+class Reflector(Generic[T]):
+    """A watch cache of one resource; run `run` in a task.
+
+    `decode` turns each object into the value that is kept; it must not raise. `on_change` is called after the store
+    has changed. Selectors are in the API's syntax: `labels="app=web"`, `fields="metadata.name=web"`.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        resource: Resource,
+        decode: Callable[[Json], T],
+        *,
+        on_change: Callable[[Change[T]], None] | None = None,
+        namespace: str = "",
+        labels: str = "",
+        fields: str = "",
+        seconds: int = 300,
+        backoff: Backoff | None = None,
+    ) -> None:
+        self._client = client
+        self._resource = resource
+        self._decode = decode
+        self._on_change = on_change
+        self._namespace = namespace
+        self._labels = labels
+        self._fields = fields
+        self._seconds = seconds
+        self._backoff = backoff or Backoff(first=0.1, limit=10.0)
+        self._values: dict[ObjectKey, T] = {}
+        self._versions: dict[ObjectKey, str] = {}
+        self._resource_version = ""
+        self._heard = False
+        self.synced = asyncio.Event()
+        """Set once the first list is complete; never cleared."""
+        self.failure: ApiError | None = None
+        """Why the API server could not be followed at the last attempt; None while it can."""
+        self.updates = 0
+        """Watch events and lists taken over so far."""
+        self.failures = 0
+        """Attempts that failed so far."""
+
+    @property
+    def store(self) -> Mapping[ObjectKey, T]:
+        """The last known values. A live view: copy it before awaiting in a loop over it."""
+        return MappingProxyType(self._values)
+
+    async def run(self) -> Never:
+        """Follow the resource until cancelled."""
+        clock = asyncio.get_running_loop().time
+        while True:
+            self._heard = False
+            started = clock()
+            try:
+                await self._follow()
+            except Gone:
+                self._resource_version = ""
+            except ApiError as error:
+                self._failed(error)
+            if self._heard or (self.failure is None and clock() - started >= 1):
+                self._backoff.reset()
+            await asyncio.sleep(self._backoff.delay())
+
+    def _failed(self, error: ApiError) -> None:
+        self.failures += 1
+        if self.failure is None:
+            log.warning(
+                "cannot follow a resource, keep what is known",
+                resource=self._resource.plural,
+                error=error.message,
+            )
+        self.failure = error
+
+    async def _follow(self) -> None:
+        if not self._resource_version:
+            listing = await self._client.list(
+                self._resource, namespace=self._namespace, labels=self._labels, fields=self._fields
+            )
+            self._take_over(listing.items)
+            self._resource_version = listing.resource_version
+        async with self._client.watch(
+            self._resource,
+            resource_version=self._resource_version,
+            namespace=self._namespace,
+            labels=self._labels,
+            fields=self._fields,
+            seconds=self._seconds,
+        ) as events:
+            self.failure = None
+            async for event in events:
+                self._receive(event)
+                self._heard = True
+
+    def _take_over(self, items: Iterable[Json]) -> None:
+        """Make the store equal to a list and report only what differs."""
+        gone = set(self._values)
+        for item in items:
+            key = ObjectKey.of(item)
+            gone.discard(key)
+            if self._versions.get(key) != item["metadata"].get("resourceVersion", ""):
+                self._put(key, item)
+        for key in gone:
+            self._remove(key)
+        self.updates += 1
+        self.synced.set()
+        self._report(Change(ChangeType.SYNCED))
+
+    def _receive(self, event: Json) -> None:
+        try:
+            item = event["object"]
+            self._resource_version = item["metadata"]["resourceVersion"]
+            if event["type"] == "BOOKMARK":
+                return
+            key = ObjectKey.of(item)
+        except (KeyError, TypeError) as error:
+            raise Unavailable(f"a watch event without {error}") from error
+        self.updates += 1
+        if event["type"] == "DELETED":
+            self._remove(key)
+        else:
+            self._put(key, item)
+
+    def _put(self, key: ObjectKey, item: Json) -> None:
+        old = self._values.get(key)
+        self._versions[key] = item["metadata"].get("resourceVersion", "")
+        new = self._values[key] = self._decode(item)
+        kind = ChangeType.ADDED if old is None else ChangeType.MODIFIED
+        self._report(Change(kind, key, new, old))
+
+    def _remove(self, key: ObjectKey) -> None:
+        if key in self._values:
+            old = self._values.pop(key)
+            del self._versions[key]
+            self._report(Change(ChangeType.DELETED, key, None, old))
+
+    def _report(self, change: Change[T]) -> None:
+        if self._on_change:
+            self._on_change(change)
