@@ -1,0 +1,28 @@
+"""One door to the programs of the embedded Kubernetes: `python -m lab.pocket PROGRAM …`, each its own process."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Final
+
+from lab.errors import LabError
+
+PROGRAMS: Final = {"proxy": "lab.pocket.proxy.main"}
+
+
+def main() -> None:
+    """Run the program that the first argument names."""
+    name, *rest = sys.argv[1:] or [""]
+    if name not in PROGRAMS:
+        sys.exit(f"usage: python -m lab.pocket {{{','.join(PROGRAMS)}}} …")
+    try:
+        importlib.import_module(PROGRAMS[name]).main(rest)
+    except LabError as error:
+        sys.exit(f"{name}: {error.message}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()
