@@ -1,0 +1,163 @@
+"""The roles and bindings that every cluster starts with, after Kubernetes' bootstrap policy, for the kinds served here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from lab.pocket.apiserver.authorization import GROUP
+from lab.pocket.apiserver.users import AUTHENTICATED, MASTERS, UNAUTHENTICATED
+from lab.pocket.store import Object
+
+READ = ("get", "list", "watch")
+WRITE = ("create", "delete", "deletecollection", "patch", "update")
+ALL = ("*",)
+PUBLIC_PATHS = ("/healthz", "/livez", "/readyz", "/version", "/version/")
+DISCOVERY_PATHS = (
+    *("/api", "/api/*", "/apis", "/apis/*", "/healthz", "/livez", "/openapi", "/openapi/*"),
+    *("/readyz", "/version", "/version/"),
+)
+
+NAMESPACED_CORE = ("configmaps", "endpoints", "events", "pods", "serviceaccounts", "services")
+VIEW_CORE = (*NAMESPACED_CORE, "namespaces", "pods/log", "pods/status", "services/status")
+POD_SESSIONS = ("pods/attach", "pods/exec", "pods/portforward", "pods/proxy", "services/proxy")
+APPS = (
+    *("daemonsets", "daemonsets/status", "deployments", "deployments/scale", "deployments/status"),
+    *("replicasets", "replicasets/scale", "replicasets/status"),
+)
+NETWORKING = ("ingresses", "ingresses/status", "networkpolicies")
+
+
+def rule(verbs: Sequence[str], group: str, resources: Sequence[str], names: Sequence[str] = ()) -> Object:
+    return {"verbs": [*verbs], "apiGroups": [group], "resources": [*resources]} | (
+        {"resourceNames": [*names]} if names else {}
+    )
+
+
+def paths(verbs: Sequence[str], urls: Sequence[str]) -> Object:
+    return {"verbs": [*verbs], "nonResourceURLs": [*urls]}
+
+
+VIEW = (
+    rule(READ, "", VIEW_CORE),
+    rule(READ, "apps", APPS),
+    rule(READ, "discovery.k8s.io", ("endpointslices",)),
+    rule(READ, "networking.k8s.io", NETWORKING),
+)
+EDIT = (
+    *VIEW,
+    rule(READ, "", (*POD_SESSIONS, "secrets")),
+    rule(("impersonate",), "", ("serviceaccounts",)),
+    rule(WRITE, "", (*NAMESPACED_CORE, *POD_SESSIONS, "secrets")),
+    rule(("create",), "", ("pods/eviction", "serviceaccounts/token")),
+    rule(
+        WRITE, "apps", ("daemonsets", "deployments", "deployments/scale", "replicasets", "replicasets/scale")
+    ),
+    rule((*READ, *WRITE), "coordination.k8s.io", ("leases",)),
+    rule(WRITE, "networking.k8s.io", ("ingresses", "networkpolicies")),
+)
+ADMIN = (
+    *EDIT,
+    rule(("create",), "authorization.k8s.io", ("localsubjectaccessreviews",)),
+    rule((*READ, *WRITE), GROUP, ("rolebindings", "roles")),
+)
+NODE = (
+    rule(("create",), "authentication.k8s.io", ("tokenreviews",)),
+    rule(("create",), "authorization.k8s.io", ("localsubjectaccessreviews", "subjectaccessreviews")),
+    rule(
+        READ,
+        "",
+        ("configmaps", "endpoints", "namespaces", "nodes", "pods", "secrets", "serviceaccounts", "services"),
+    ),
+    rule(("create", "patch", "update"), "", ("nodes", "nodes/status", "pods/status")),
+    rule(("create", "delete"), "", ("pods",)),
+    rule(("create",), "", ("pods/eviction", "serviceaccounts/token")),
+    rule(("create", "patch", "update"), "", ("events",)),
+    rule(("create", "delete", "get", "patch", "update"), "coordination.k8s.io", ("leases",)),
+    rule(READ, "discovery.k8s.io", ("endpointslices",)),
+)
+PROXIER = (
+    rule(("list", "watch"), "", ("endpoints", "services")),
+    rule(READ, "", ("nodes",)),
+    rule(("create", "patch", "update"), "", ("events",)),
+    rule(("list", "watch"), "discovery.k8s.io", ("endpointslices",)),
+)
+SCHEDULER = (
+    rule(("create", "patch", "update"), "", ("events",)),
+    rule(READ, "", ("namespaces", "nodes", "pods", "services")),
+    rule(("delete",), "", ("pods",)),
+    rule(("create",), "", ("bindings", "pods/binding")),
+    rule(("patch", "update"), "", ("pods/status",)),
+    rule(READ, "apps", ("replicasets",)),
+    rule(("create", "get", "list", "update", "watch"), "coordination.k8s.io", ("leases",)),
+)
+BASIC_USER = (
+    rule(("create",), "authorization.k8s.io", ("selfsubjectaccessreviews", "selfsubjectrulesreviews")),
+    rule(("create",), "authentication.k8s.io", ("selfsubjectreviews",)),
+)
+DELEGATOR = (
+    rule(("create",), "authentication.k8s.io", ("tokenreviews",)),
+    rule(("create",), "authorization.k8s.io", ("subjectaccessreviews",)),
+)
+
+CLUSTER_ROLES: dict[str, tuple[Object, ...]] = {
+    "cluster-admin": (rule(ALL, "*", ALL), paths(ALL, ALL)),
+    "admin": ADMIN,
+    "edit": EDIT,
+    "view": VIEW,
+    "system:auth-delegator": DELEGATOR,
+    "system:basic-user": BASIC_USER,
+    "system:discovery": (paths(("get",), DISCOVERY_PATHS),),
+    "system:kube-controller-manager": (rule(ALL, "*", ALL), paths(("get",), ALL)),
+    "system:kube-scheduler": SCHEDULER,
+    "system:node": NODE,
+    "system:node-proxier": PROXIER,
+    "system:public-info-viewer": (paths(("get",), PUBLIC_PATHS),),
+}
+AGGREGATED = ("admin", "edit", "view")
+BINDINGS = {  # ClusterRoleBinding: (ClusterRole, subjects)
+    "cluster-admin": ("cluster-admin", (("Group", MASTERS),)),
+    "kubeadm:cluster-admins": ("cluster-admin", (("Group", "kubeadm:cluster-admins"),)),
+    "system:basic-user": ("system:basic-user", (("Group", AUTHENTICATED),)),
+    "system:discovery": ("system:discovery", (("Group", AUTHENTICATED),)),
+    "system:kube-controller-manager": (
+        "system:kube-controller-manager",
+        (("User", "system:kube-controller-manager"),),
+    ),
+    "system:kube-scheduler": ("system:kube-scheduler", (("User", "system:kube-scheduler"),)),
+    "system:node": ("system:node", (("Group", "system:nodes"),)),
+    "system:node-proxier": (
+        "system:node-proxier",
+        (("Group", "system:nodes"), ("User", "system:kube-proxy")),
+    ),
+    "system:public-info-viewer": (
+        "system:public-info-viewer",
+        (("Group", AUTHENTICATED), ("Group", UNAUTHENTICATED)),
+    ),
+}
+
+
+def default_objects() -> Iterator[Object]:
+    """Yield every default ClusterRole and ClusterRoleBinding, without server-set metadata."""
+    for name, rules in CLUSTER_ROLES.items():
+        role: Object = _object("ClusterRole", name) | {"rules": [*rules]}
+        if name in AGGREGATED:
+            label = {f"rbac.authorization.k8s.io/aggregate-to-{name}": "true"}
+            role["aggregationRule"] = {"clusterRoleSelectors": [{"matchLabels": label}]}
+        yield role
+    for name, (role_name, subjects) in BINDINGS.items():
+        yield _object("ClusterRoleBinding", name) | {
+            "roleRef": {"apiGroup": GROUP, "kind": "ClusterRole", "name": role_name},
+            "subjects": [{"apiGroup": GROUP, "kind": kind, "name": subject} for kind, subject in subjects],
+        }
+
+
+def _object(kind: str, name: str) -> Object:
+    return {
+        "apiVersion": f"{GROUP}/v1",
+        "kind": kind,
+        "metadata": {
+            "name": name,
+            "annotations": {"rbac.authorization.kubernetes.io/autoupdate": "true"},
+            "labels": {"kubernetes.io/bootstrapping": "rbac-defaults"},
+        },
+    }

@@ -1,0 +1,150 @@
+"""From a connection to an answer: authenticate, authorize, find the resource, call the verb, answer every error as a Status."""
+
+from __future__ import annotations
+
+import logging
+import ssl
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from lab.pocket.apiserver import authorization, discovery, dispatch, request
+from lab.pocket.apiserver.errors import About, StatusError, forbidden
+from lab.pocket.apiserver.openapi import OpenApi
+from lab.pocket.apiserver.request import RequestInfo
+from lab.pocket.apiserver.state import Call, State
+from lab.pocket.apiserver.users import User
+from lab.pocket.store import StoreError
+
+log = logging.getLogger(__name__)
+
+VERSION = {
+    "major": "1",
+    "minor": "36",
+    "emulationMajor": "1",
+    "emulationMinor": "36",
+    "minCompatibilityMajor": "1",
+    "minCompatibilityMinor": "35",
+    "gitVersion": "v1.36.2+pocket",
+    "gitCommit": "",
+    "gitTreeState": "clean",
+    "buildDate": "2026-06-11T00:00:00Z",
+    "goVersion": "",
+    "compiler": "cpython",
+    "platform": "linux/amd64",
+}
+HEALTH = ("/healthz", "/livez", "/readyz")
+
+
+class Server:
+    """The request handler of the API server."""
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+        self._openapi = OpenApi(state.registry)
+
+    async def handle(self, http: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request; nothing escapes but the end of the connection."""
+        try:
+            response = await self._answer(http)
+        except StatusError as error:
+            response = _refusal(error)
+        except orjson.JSONEncodeError as error:
+            response = _refusal(StatusError(400, "BadRequest", f"the object cannot be encoded: {error}"))
+        except StoreError as error:
+            response = _refusal(StatusError(500, "InternalError", f"Internal error occurred: {error}"))
+        except (ConnectionError, TimeoutError):
+            raise
+        except Exception:  # the very top of a request: whatever it was, the server goes on
+            log.exception("%s %s failed", http.method, http.path)
+            response = _refusal(
+                StatusError(500, "InternalError", "Internal error occurred: see the server's log")
+            )
+        return response
+
+    async def _answer(self, http: web.BaseRequest) -> web.StreamResponse:
+        user = self.state.authenticator.authenticate(
+            _certificate(http), http.headers.get("Authorization", "")
+        )
+        info = request.parse(http.method, http.path, http.query)
+        self._authorize(user, info)
+        if info.path:
+            return self._plain(http, info)
+        resource = self.state.registry.get(info.group, info.version, info.resource)
+        if resource is None or (
+            resource.namespaced and not info.namespace and info.verb not in {"list", "watch"}
+        ):
+            return _not_here()
+        call = Call(self.state, http, info, user, resource, http.query)
+        handler = dispatch.find(call)
+        response = _not_here() if handler is None else await handler(call)
+        return _with_headers(response, call)
+
+    def _authorize(self, user: User, info: RequestInfo) -> None:
+        if not self.state.authorizer.allows(user, info):
+            why = authorization.refusal(user, info)
+            if info.path:
+                raise StatusError(403, "Forbidden", f"forbidden: {why}")
+            about = About(info.resource, info.name, info.group)
+            raise forbidden(about, why)
+
+    def _plain(self, http: web.BaseRequest, info: RequestInfo) -> web.Response:
+        """Serve what is not a resource: version, health, discovery, OpenAPI."""
+        if info.verb not in {"get", "head"}:
+            return _not_here()
+        path = info.path.rstrip("/") or "/"
+        if path == "/version":
+            return web.Response(
+                body=orjson.dumps(VERSION, option=orjson.OPT_INDENT_2), content_type="application/json"
+            )
+        if path.startswith(HEALTH):
+            return _health(path, verbose="verbose" in http.query)
+        if path.startswith("/openapi/"):
+            return self._openapi.answer(path) or _not_here()
+        address = f"{self.state.settings.advertise[0]}:{self.state.settings.port}"
+        return (
+            discovery.answer(self.state.registry, path, http.headers.get("Accept", ""), address)
+            or _not_here()
+        )
+
+
+def _certificate(http: web.BaseRequest) -> Mapping[str, Any] | None:
+    transport = http.transport
+    tls: ssl.SSLObject | None = transport.get_extra_info("ssl_object") if transport else None
+    return tls.getpeercert() if tls else None
+
+
+def _health(path: str, *, verbose: bool) -> web.Response:
+    kind, _, check = path.strip("/").partition("/")
+    if check not in {"", "ping", "log", "etcd"}:
+        return _not_here()
+    checks = "".join(f"[+]{name} ok\n" for name in ("ping", "log", "etcd"))
+    return web.Response(text=f"{checks}{kind} check passed\n" if verbose else "ok")
+
+
+def _not_here() -> web.Response:
+    return web.Response(status=404, text="404 page not found\n")
+
+
+def _refusal(error: StatusError) -> web.Response:
+    response = web.Response(
+        status=error.code, body=orjson.dumps(error.status()), content_type="application/json"
+    )
+    if "retryAfterSeconds" in error.details:
+        response.headers["Retry-After"] = str(error.details["retryAfterSeconds"])
+    if error.code == 413:
+        response.force_close()  # the rest of the body is not worth reading
+    return response
+
+
+def _with_headers(response: web.StreamResponse, call: Call) -> web.StreamResponse:
+    if not response.prepared:
+        response.headers["Audit-Id"] = str(uuid.uuid4())
+        response.headers["Cache-Control"] = "no-cache, private"
+        for warning in dict.fromkeys(call.warnings):
+            text = warning.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")
+            response.headers.add("Warning", f'299 - "{text}"')
+    return response

@@ -1,0 +1,181 @@
+"""What is particular to a kind when its objects are created, updated and deleted (Kubernetes: registry strategies)."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Callable
+
+from lab.pocket.apiserver import metadata
+from lab.pocket.apiserver.errors import forbidden
+from lab.pocket.apiserver.registry import Resource
+from lab.pocket.apiserver.state import Call
+from lab.pocket.store import Object
+
+POD_GRACE_SECONDS = 30
+COUNTED = {  # resources whose metadata.generation counts changes of what is desired
+    "customresourcedefinitions",
+    "daemonsets",
+    "deployments",
+    "endpointslices",
+    "ingressclasses",
+    "ingresses",
+    "mutatingwebhookconfigurations",
+    "networkpolicies",
+    "pods",
+    "replicasets",
+    "validatingwebhookconfigurations",
+}
+STATUS_ON_CREATE = {"nodes"}  # an agent registers its node together with its status
+PROTECTED_NAMESPACES = {"default", "kube-public", "kube-system"}
+Hook = Callable[[Call, Object], None]
+
+
+def has_generation(resource: Resource) -> bool:
+    return resource.custom is not None or resource.plural in COUNTED
+
+
+def prepare_create(call: Call, obj: Object) -> None:
+    """Bring a new object into the form in which it is stored."""
+    if call.resource.subresource("status") and call.resource.plural not in STATUS_ON_CREATE:
+        obj.pop("status", None)
+    hook = _ON_CREATE.get(call.resource.qualified)
+    if hook:
+        hook(call, obj)
+
+
+def prepare_update(call: Call, new: Object, old: Object) -> None:
+    """Bring a new state into the form in which it is stored: who may change what depends on the subresource."""
+    if call.info.subresource in {"binding", "finalize"} or call.resource.qualified == "bindings":
+        pass  # changes spec and status at once, and nothing else
+    elif call.info.subresource == "status":
+        _keep_all_but_status(call.resource, new, old)
+    elif call.resource.subresource("status"):
+        _keep(new, old, "status")
+    hook = _ON_UPDATE.get(call.resource.qualified)
+    if hook:
+        hook(call, new)
+    if has_generation(call.resource) and call.info.subresource != "status":
+        whole = call.resource.custom is not None and call.resource.subresource("status") is None
+        metadata.bump_generation(new, old, whole=whole)
+
+
+def after_write(call: Call) -> None:
+    """Act on what was just stored."""
+
+
+def is_gone(obj: Object, *, deleting: bool = False) -> bool:
+    """Tell whether nothing holds an object being deleted any longer."""
+    meta = obj["metadata"]
+    if not deleting and ("deletionTimestamp" not in meta or meta.get("deletionGracePeriodSeconds")):
+        return False
+    held_by_namespace = obj["kind"] == "Namespace" and (obj.get("spec") or {}).get("finalizers")
+    return not meta.get("finalizers") and not held_by_namespace
+
+
+def check_delete(call: Call, obj: Object) -> None:
+    """Refuse to delete what the cluster cannot be without."""
+    if call.resource.qualified == "namespaces" and obj["metadata"]["name"] in PROTECTED_NAMESPACES:
+        raise forbidden(call.about, "this namespace may not be deleted")
+
+
+def grace_period(resource: Resource, obj: Object, asked: int | None) -> int:
+    """Return the seconds that an object has to end by itself; only a pod on a node has any."""
+    spec, status = obj.get("spec") or {}, obj.get("status") or {}
+    if resource.qualified != "pods" or not spec.get("nodeName"):
+        return 0
+    if status.get("phase") in {"Succeeded", "Failed"}:
+        return 0
+    if asked is not None:
+        return asked
+    return int(spec.get("terminationGracePeriodSeconds", POD_GRACE_SECONDS))
+
+
+def mark_deleting(resource: Resource, obj: Object) -> None:
+    """Show in an object's status that it is being deleted."""
+    if resource.qualified == "namespaces":
+        obj.setdefault("status", {})["phase"] = "Terminating"
+
+
+def _keep_all_but_status(resource: Resource, new: Object, old: Object) -> None:
+    for name in (new.keys() | old.keys()) - {"status", "metadata"}:
+        _keep(new, old, name)
+    if resource.custom is not None:
+        managed = new["metadata"].get("managedFields")
+        new["metadata"] = dict(old["metadata"])
+        if managed:
+            new["metadata"]["managedFields"] = managed
+
+
+def _keep(new: Object, old: Object, name: str) -> None:
+    if name in old:
+        new[name] = old[name]
+    else:
+        new.pop(name, None)
+
+
+def _create_namespace(_call: Call, obj: Object) -> None:
+    obj["metadata"].setdefault("labels", {})["kubernetes.io/metadata.name"] = obj["metadata"]["name"]
+    obj["spec"] = {"finalizers": ["kubernetes"]}
+    obj["status"] = {"phase": "Active"}
+
+
+def _update_namespace(_call: Call, obj: Object) -> None:
+    obj["metadata"].setdefault("labels", {})["kubernetes.io/metadata.name"] = obj["metadata"]["name"]
+
+
+def _create_pod(_call: Call, obj: Object) -> None:
+    obj["status"] = {"phase": "Pending"}
+
+
+def _create_service(_call: Call, obj: Object) -> None:
+    obj["status"] = {"loadBalancer": {}}
+
+
+def _create_apps(_call: Call, obj: Object) -> None:
+    obj["status"] = {}
+
+
+def _merge_string_data(_call: Call, obj: Object) -> None:
+    plain = obj.pop("stringData", None) or {}
+    if plain:
+        encoded = {key: b64encode(str(value).encode()).decode() for key, value in plain.items()}
+        obj["data"] = (obj.get("data") or {}) | encoded
+
+
+def _create_crd(_call: Call, obj: Object) -> None:
+    spec = obj.get("spec") or {}
+    moment = metadata.now()
+    obj["status"] = {
+        "acceptedNames": spec.get("names", {}),
+        "conditions": [
+            _condition("NamesAccepted", "NoConflicts", "no conflicts found", moment),
+            _condition("Established", "InitialNamesAccepted", "the initial names have been accepted", moment),
+        ],
+        "storedVersions": [version["name"] for version in spec.get("versions", ()) if version.get("storage")],
+    }
+
+
+def _condition(kind: str, reason: str, message: str, moment: str) -> Object:
+    return {
+        "type": kind,
+        "status": "True",
+        "lastTransitionTime": moment,
+        "reason": reason,
+        "message": message,
+    }
+
+
+_ON_CREATE: dict[str, Hook] = {
+    "customresourcedefinitions.apiextensions.k8s.io": _create_crd,
+    "daemonsets.apps": _create_apps,
+    "deployments.apps": _create_apps,
+    "namespaces": _create_namespace,
+    "pods": _create_pod,
+    "replicasets.apps": _create_apps,
+    "secrets": _merge_string_data,
+    "services": _create_service,
+}
+_ON_UPDATE: dict[str, Hook] = {
+    "namespaces": _update_namespace,
+    "secrets": _merge_string_data,
+}

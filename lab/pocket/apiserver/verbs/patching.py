@@ -1,0 +1,58 @@
+"""patch: its kinds are told apart by the Content-Type."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import web
+
+from lab.pocket.api import json_patch, merge_patch
+from lab.pocket.api.errors import PatchError
+from lab.pocket.apiserver import bodies, metadata, representation
+from lab.pocket.apiserver.errors import StatusError, bad_request, unsupported_media_type
+from lab.pocket.apiserver.state import Call
+from lab.pocket.apiserver.verbs.creating import check_kind, check_namespace
+from lab.pocket.apiserver.verbs.updating import store_new_state
+from lab.pocket.store import Object
+
+JSON_PATCH = "application/json-patch+json"
+MERGE_PATCH = "application/merge-patch+json"
+ACCEPTED = (JSON_PATCH, MERGE_PATCH)
+
+
+async def patch(call: Call) -> web.StreamResponse:
+    """Change an object as a patch says."""
+    kind = call.request.content_type
+    if kind not in ACCEPTED:
+        raise unsupported_media_type(ACCEPTED)
+    content = bodies.from_json(await bodies.read(call.request))
+    row = call.latest()
+    new = patched(kind, row.decoded(), content)
+    check_patched(call, new)
+    return representation.answer_object(call, await store_new_state(call, row, new))
+
+
+def patched(kind: str, document: Object, content: Any) -> Any:
+    """Return a document after a patch; errors become those of the API."""
+    try:
+        if kind == JSON_PATCH:
+            return json_patch.apply(document, content)
+        if not isinstance(content, dict):
+            raise bad_request("a merge patch must be an object")
+        return merge_patch.apply(document, content)
+    except PatchError as error:
+        reason = {400: "BadRequest", 413: "RequestEntityTooLarge", 422: "Invalid"}[error.code]
+        raise StatusError(error.code, reason, error.message) from error
+
+
+def check_patched(call: Call, new: Any) -> None:
+    """Check that a patch left an object that is still the same one."""
+    if not isinstance(new, dict) or not isinstance(new.get("metadata"), dict):
+        raise bad_request("the patch does not leave an object with metadata")
+    metadata.check_types(new["metadata"], call.about)
+    check_kind(call, new)
+    check_namespace(call, new)
+    if new["metadata"].get("name", call.info.name) != call.info.name:
+        raise bad_request(
+            f"the name of the object ({new['metadata']['name']}) does not match the name on the URL ({call.info.name})"
+        )

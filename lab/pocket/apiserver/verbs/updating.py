@@ -1,0 +1,48 @@
+"""update; and how any new state of an object is stored."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from lab.pocket.apiserver import bodies, metadata, representation, strategies
+from lab.pocket.apiserver.errors import bad_request, not_found
+from lab.pocket.apiserver.state import Call
+from lab.pocket.apiserver.verbs.creating import check_kind, check_namespace, create_object
+from lab.pocket.store import Change, Object, Row
+
+CREATED_BY_UPDATE = {"leases", "events", "endpoints"}  # Kubernetes: AllowCreateOnUpdate
+
+
+async def update(call: Call) -> web.StreamResponse:
+    """Replace an object, or with the subresource `status` its status."""
+    obj = await bodies.read_object(call.request)
+    check_kind(call, obj)
+    metadata.check_types(obj["metadata"], call.about)
+    check_namespace(call, obj)
+    name = obj["metadata"].setdefault("name", call.info.name)
+    if name != call.info.name:
+        raise bad_request(
+            f"the name of the object ({name}) does not match the name on the URL ({call.info.name})"
+        )
+    row = call.store.latest(call.key)
+    if row is None:
+        if call.resource.plural in CREATED_BY_UPDATE and not obj["metadata"].get("resourceVersion"):
+            return representation.answer_object(call, await create_object(call, obj), status=201)
+        raise not_found(call.about)
+    return representation.answer_object(call, await store_new_state(call, row, obj))
+
+
+async def store_new_state(call: Call, row: Row, new: Object) -> Object:
+    """Store `new` in place of `row`, by the rules of the call's subresource; returns the object as stored.
+
+    Nothing is written when nothing changes. The last finalizer's removal from an object being deleted deletes it.
+    """
+    old = row.decoded()
+    metadata.carry_over(new, old, call.about)
+    strategies.prepare_update(call, new, old)
+    if new == old or call.dry_run:
+        return new
+    gone = strategies.is_gone(new)
+    await call.store.write(Change(call.key, new, delete=gone))
+    strategies.after_write(call)
+    return new

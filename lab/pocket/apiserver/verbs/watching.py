@@ -1,0 +1,197 @@
+"""watch: the changes of a collection since a revision, as a stream of JSON lines."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Iterator, Sequence
+
+import orjson
+from aiohttp import web
+
+from lab.pocket.apiserver import representation
+from lab.pocket.apiserver.errors import About, StatusError, cause, expired, invalid
+from lab.pocket.apiserver.representation import Form, Representation
+from lab.pocket.apiserver.selection import Selector
+from lab.pocket.apiserver.state import Call, shared
+from lab.pocket.apiserver.verbs.reading import selected, selector_of
+from lab.pocket.store import Compacted, Event, EventType, Row
+
+CHUNK = (
+    256  # events written at once: keeps watchers of one resource in step, so that decoded objects are shared
+)
+SHORTEST, LONGEST = 1800, 3600  # seconds, when the client names no timeout
+BOOKMARK_SECONDS = 60
+STALLED_SECONDS = 60  # a client that reads nothing for so long is let go
+INITIAL_END = {"k8s.io/initial-events-end": "true"}
+
+
+async def watch(call: Call) -> web.StreamResponse:
+    """Stream events until the client leaves or its timeout is over."""
+    selector = selector_of(call)
+    since, replay = _start(call)
+    response = web.StreamResponse(headers={"Content-Type": representation.of(call).content_type})
+    response.enable_chunked_encoding()
+    await response.prepare(call.request)
+    stream = _Stream(call, selector, response)
+    seconds = call.integer("timeoutSeconds") or random.randint(SHORTEST, LONGEST)  # noqa: S311  spreads reconnects
+    try:
+        async with asyncio.timeout(seconds):
+            await stream.run(since, replay=replay)
+    except TimeoutError:
+        await stream.bookmark({})
+    except StatusError as error:
+        await stream.send([_frame("ERROR", orjson.dumps(error.status()))])
+    await response.write_eof()
+    return response
+
+
+def _start(call: Call) -> tuple[int, bool]:
+    """Return the revision to watch from and whether current objects come first, as ADDED events."""
+    revision = call.integer("resourceVersion")
+    initial = call.query.get("sendInitialEvents")
+    match = call.query.get("resourceVersionMatch", "")
+    if initial is None:
+        if match:
+            raise _invalid(
+                "resourceVersionMatch",
+                "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
+            )
+        return revision, revision == 0
+    if match != "NotOlderThan":
+        raise _invalid(
+            "resourceVersionMatch", "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
+        )
+    return revision, call.flag("sendInitialEvents")
+
+
+def _invalid(field: str, why: str) -> StatusError:
+    return invalid(About("ListOptions", "", "meta.k8s.io"), [cause("Forbidden", field, f"Forbidden: {why}")])
+
+
+class _Stream:
+    """One client's view of a collection."""
+
+    def __init__(self, call: Call, selector: Selector, response: web.StreamResponse) -> None:
+        self._call = call
+        self._selector = selector
+        self._response = response
+        self._resource = call.resource.qualified
+        self._namespace = call.info.namespace if call.resource.namespaced else ""
+        self._representation = representation.of(call)
+        self._cursor = 0
+
+    async def run(self, since: int, *, replay: bool) -> None:
+        """Send events for ever.
+
+        Raises:
+            StatusError: 410, when the client fell behind what the server remembers.
+
+        """
+        store = self._call.store
+        self._cursor = since
+        if replay:
+            await self._send_current()
+        bookmark_at = time.monotonic() + BOOKMARK_SECONDS
+        while self._is_served():
+            try:
+                events = store.events(self._resource, self._cursor, limit=CHUNK)
+            except Compacted as error:
+                raise expired(error.message) from error
+            if events:
+                self._cursor = events[-1].revision
+                await self.send([frame for event in events for frame in self._frames(event)])
+                continue
+            self._cursor = max(self._cursor, store.revision)
+            if time.monotonic() >= bookmark_at:
+                bookmark_at = time.monotonic() + BOOKMARK_SECONDS
+                await self.bookmark({})
+            await self._wait(bookmark_at - time.monotonic())
+
+    async def _wait(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._call.store.changed(self._resource)
+        except TimeoutError:
+            return
+
+    def _is_served(self) -> bool:
+        resource = self._call.resource
+        return self._call.state.registry.get(resource.group, resource.version, resource.plural) is not None
+
+    async def _send_current(self) -> None:
+        store = self._call.store
+        self._cursor = store.revision
+        rows = selected(store.rows(self._resource, namespace=self._namespace), self._selector)
+        for start in range(0, len(rows), CHUNK):
+            await self.send([self._object_frame("ADDED", row) for row in rows[start : start + CHUNK]])
+        if self._call.flag("sendInitialEvents"):
+            await self.bookmark({"annotations": INITIAL_END})
+
+    async def bookmark(self, metadata: dict[str, object]) -> None:
+        """Tell the client how far it has come, if it wants to know."""
+        if not self._call.flag("allowWatchBookmarks"):
+            return
+        resource = self._call.resource
+        obj = {
+            "kind": resource.kind,
+            "apiVersion": resource.api_version,
+            "metadata": {"resourceVersion": str(self._cursor), **metadata},
+        }
+        if self._representation.form is not Form.WHOLE:
+            row = Row(self._call.key, self._cursor, orjson.dumps(obj))
+            await self.send([self._object_frame("BOOKMARK", row)])
+        else:
+            await self.send([_frame("BOOKMARK", orjson.dumps(obj))])
+
+    async def send(self, frames: Sequence[bytes]) -> None:
+        """Write frames at once; a client that does not take them in time is cut off."""
+        if not frames:
+            return
+        try:
+            async with asyncio.timeout(STALLED_SECONDS):
+                await self._response.write(b"".join(frames))
+        except TimeoutError as error:
+            raise ConnectionResetError("the client stopped reading") from error
+
+    def _frames(self, event: Event) -> Iterator[bytes]:
+        """Yield the event as the selector sees it: objects enter its view, change in it and leave it."""
+        if self._namespace and event.row.key.namespace != self._namespace:
+            return
+        if not self._selector:
+            yield self._object_frame(event.type, event.row)
+            return
+        before = event.previous is not None and self._selector.matches(shared(event.previous))
+        after = event.type is not EventType.DELETED and self._selector.matches(shared(event.row))
+        if after:
+            yield self._object_frame("MODIFIED" if before else "ADDED", event.row)
+        elif before and event.previous is not None:
+            yield self._object_frame("DELETED", _left(event.previous, event.row))
+
+    def _object_frame(self, kind: str, row: Row) -> bytes:
+        if self._representation.form is Form.WHOLE:
+            return _frame(kind, representation.encoded(self._call.resource, row))
+        shown = representation.shown(
+            self._call, _single(self._representation), [row], {"resourceVersion": str(row.revision)}
+        )
+        return _frame(kind, orjson.dumps(shown))
+
+
+def _single(wanted: Representation) -> Representation:
+    """In a watch for a list, each event still has one object."""
+    form = Form.METADATA if wanted.form is Form.METADATA_LIST else wanted.form
+    return Representation(form, wanted.version)
+
+
+def _left(previous: Row, row: Row) -> Row:
+    """Return an object as it was when last seen, at the revision at which it went out of sight."""
+    if row.revision == previous.revision:
+        return row
+    obj = previous.decoded()
+    obj["metadata"]["resourceVersion"] = str(row.revision)
+    return Row(row.key, row.revision, orjson.dumps(obj))
+
+
+def _frame(kind: str, data: bytes) -> bytes:
+    return b'{"type":"%b","object":%b}\n' % (kind.encode(), data)

@@ -1,0 +1,81 @@
+"""The API server's process: its directory, its parts, its life."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.pocket import pki
+from lab.pocket.apiserver import bootstrap, connections
+from lab.pocket.apiserver.agents import Agents
+from lab.pocket.apiserver.authentication import Authenticator
+from lab.pocket.apiserver.authorization import Authorizer
+from lab.pocket.apiserver.builtin import BUILTIN
+from lab.pocket.apiserver.registry import Registry
+from lab.pocket.apiserver.server import Server
+from lab.pocket.apiserver.state import Settings, State
+from lab.pocket.store import Limits, Store, opened
+from lab.pocket.tokens import TokenSigner
+
+ADMIN = ("kubernetes-admin", ("system:masters",))
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A server that is ready: where it listens and the kubeconfig of its administrator."""
+
+    state: State
+    url: str
+    kubeconfig: Path
+
+
+@asynccontextmanager
+async def running(
+    data: Path,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    advertise: Sequence[str] = ("127.0.0.1",),
+    limits: Limits | None = None,
+) -> AsyncIterator[Running]:
+    """Run a server on the state in directory `data`, which is made on first use, until the block ends."""
+    listener = connections.listener(host, port)
+    authority = pki.load_or_create_authority(data / "pki")
+    signer = TokenSigner(pki.load_or_create_signing_key(data / "pki"))
+    identity = pki.server_certificate(authority, ["10.96.0.1", "127.0.0.1", *advertise])
+    certificate, key = pki.write_identity(data / "pki", "apiserver", identity)
+    tls = connections.tls_context(certificate, key, data / "pki" / "ca.crt")
+    async with opened(data / "store.db", limits) as store:
+        settings = Settings(tuple(advertise), listener.getsockname()[1])
+        state = _state(settings, store, signer)
+        await bootstrap.ensure(state)
+        async with connections.serving(Server(state), listener, tls):
+            url = f"https://{_in_url(advertise[0])}:{settings.port}"
+            yield Running(state, url, write_kubeconfig(data, url, authority))
+
+
+def write_kubeconfig(data: Path, url: str, authority: pki.Identity) -> Path:
+    """Write the administrator's kubeconfig into the data directory."""
+    user, groups = ADMIN
+    identity = pki.client_certificate(authority, user, groups)
+    path = data / "admin.kubeconfig"
+    pki.write_private(path, pki.kubeconfig(server=url, authority=authority, identity=identity, user=user))
+    return path
+
+
+def _state(settings: Settings, store: Store, signer: TokenSigner) -> State:
+    return State(
+        settings=settings,
+        store=store,
+        registry=Registry(BUILTIN, store),
+        authenticator=Authenticator(store, signer),
+        authorizer=Authorizer(store),
+        signer=signer,
+        agents=Agents(),
+    )
+
+
+def _in_url(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
