@@ -1,0 +1,85 @@
+"""How fast the BGP codec is: `python -m tests.bench.bgp` prints JSON (seconds, and octets of memory)."""
+
+from __future__ import annotations
+
+import json
+import resource
+import time
+from collections.abc import Callable
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+from lab.wire.bgp import (
+    Asn,
+    Community,
+    Direction,
+    Family,
+    Path,
+    Prefix,
+    Session,
+    SessionConfig,
+    UpdateReceived,
+)
+from lab.wire.bgp.constants import MessageType
+from lab.wire.bgp.messages import Keepalive
+from lab.wire.bgp.open import Open
+from tests.fuzz.bgp_seeds import SEEDS
+
+PREFIXES = 100_000
+
+
+def timed(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return round(time.perf_counter() - started, 3)
+
+
+def established() -> Session:
+    config = SessionConfig(
+        local_asn=Asn(22000),
+        peer_asn=Asn(11000),
+        router_id=IPv4Address("10.0.0.51"),
+        families=frozenset(Family),
+        next_hops={Family.IPV6: IPv6Address("2001:db8::51")},
+    )
+    session = Session(config, jitter=lambda: 1.0)
+    session.start(0.0)
+    session.connected(Direction.OUTGOING, IPv4Address("10.0.0.51"), 0.0)
+    peer: Open = Open(Asn(11000), 90, IPv4Address("10.0.0.1"), ())
+    greeting = SEEDS[MessageType.OPEN][0] if not peer.capabilities else peer.encode()
+    session.receive(Direction.OUTGOING, greeting + Keepalive().encode(), 0.0)
+    session.outputs()
+    return session
+
+
+def announce(session: Session, routes: dict[Prefix, Path]) -> None:
+    session.announce(routes, 0.0)
+    while session.pending:
+        session.tick(0.0)
+
+
+def received(data: bytes) -> int:
+    session = established()
+    session.receive(Direction.OUTGOING, data, 0.0)
+    return sum(len(o.update.announced) for o in session.outputs() if isinstance(o, UpdateReceived))
+
+
+def main() -> None:
+    path = Path(communities=frozenset({Community(1111, 2222)}))
+    v4: dict[Prefix, Path] = {IPv4Network((0x0A000000 + n, 32)): path for n in range(PREFIXES)}
+    v6: dict[Prefix, Path] = {IPv6Network(((0x20010DB8 << 96) + n, 128)): path for n in range(PREFIXES)}
+    session = established()
+    result: dict[str, object] = {"prefixes": PREFIXES}
+    result["encode_ipv4_seconds"] = timed(lambda: announce(session, v4))
+    data = b"".join(o.data for o in session.outputs() if hasattr(o, "data"))
+    result["messages_ipv4"] = session.updates_sent
+    result["nothing_to_do_seconds"] = timed(lambda: announce(session, v4))
+    result["one_more_seconds"] = timed(lambda: announce(session, v4 | {IPv4Network("192.0.2.1/32"): path}))
+    result["withdraw_ipv4_seconds"] = timed(lambda: announce(session, {}))
+    result["encode_ipv6_seconds"] = timed(lambda: announce(session, v6))
+    result["decode_ipv4_seconds"] = timed(lambda: received(data))
+    result["max_rss_mib"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
+    print(json.dumps(result, indent=2))  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
