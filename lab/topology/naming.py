@@ -10,6 +10,7 @@ from lab.topology.model import MachineName
 
 DNS_LABEL: Final = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
 """A host name's label (RFC 1035, section 2.3.1): it begins with a letter, so it never looks like a number."""
+DNS_LABEL_PHRASE: Final = "at most 63 lower-case letters, digits and hyphens, beginning with a letter"
 LABEL_LENGTH: Final = 63
 
 

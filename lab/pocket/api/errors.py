@@ -1,6 +1,7 @@
 """What the pure part of the API refuses; the server turns each into a `Status` with the error's HTTP code.
 
 lab.errors.ApiError
+├── QuantityError         a text is no quantity
 └── PatchError            the patch itself is no patch: 400 BadRequest
     ├── PatchConflictError    the patch is fine and does not fit the object: 422 Invalid
     └── PatchTooLargeError    the patch has too many operations: 413 RequestEntityTooLarge
@@ -12,7 +13,7 @@ from typing import ClassVar
 
 from lab.errors import ApiError
 
-__all__ = ["PatchConflictError", "PatchError", "PatchTooLargeError"]
+__all__ = ["PatchConflictError", "PatchError", "PatchTooLargeError", "QuantityError"]
 
 
 class PatchError(ApiError):
@@ -31,3 +32,7 @@ class PatchTooLargeError(PatchError):
     """More operations than kube-apiserver accepts."""
 
     code: ClassVar[int] = 413
+
+
+class QuantityError(ApiError):
+    """The text is not a resource quantity such as `500m` or `1Gi`."""

@@ -1,0 +1,61 @@
+"""What each golden file holds: text produced from the topology files. `python -m tests.golden` writes them anew."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from lab.render.diagram import svg
+from lab.render.inventory import inventory
+from lab.render.mermaid import mermaid
+from lab.render.reference import reference
+from lab.render.schema import schema
+from lab.topology.loader import load
+from lab.topology.mistakes import InvalidTopologyError
+from lab.topology.model import Topology
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+HERE: Final = ROOT / "tests/golden"
+LABS: Final = (ROOT / "lab.yml", *sorted((ROOT / "labs").glob("*.yml")))
+WRONG: Final = tuple(sorted((HERE / "topology/errors").glob("*.yml")))
+
+Produce = Callable[[], str]
+
+
+def inventory_text(topology: Topology) -> str:
+    return json.dumps(inventory(topology), indent=2) + "\n"
+
+
+def schema_text() -> str:
+    return json.dumps(schema(), indent=2) + "\n"
+
+
+def of_lab(path: Path, render: Callable[[Topology], str]) -> str:
+    return render(load(path))
+
+
+def log(path: Path) -> str:
+    """Return the mistakes of a wrong lab as `lab validate` prints them in its directory."""
+    try:
+        load(path)
+    except InvalidTopologyError as error:
+        return "".join(f"{path.name}:{mistake}\n" for mistake in error.mistakes)
+    return ""
+
+
+def goldens() -> dict[Path, Produce]:
+    """Return what produces each golden file."""
+    files: dict[Path, Produce] = {
+        ROOT / "docs/topology.md": reference,
+        ROOT / "docs/lab.svg": partial(of_lab, ROOT / "lab.yml", svg),
+        HERE / "topology/lab.schema.json": schema_text,
+    }
+    for path in LABS:
+        golden = HERE / "labs" / path.stem
+        files[golden.with_suffix(".inventory.json")] = partial(of_lab, path, inventory_text)
+        files[golden.with_suffix(".mmd")] = partial(of_lab, path, mermaid)
+        files[golden.with_suffix(".svg")] = partial(of_lab, path, svg)
+    return files | {path.with_suffix(".log"): partial(log, path) for path in WRONG}
