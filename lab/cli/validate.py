@@ -31,7 +31,7 @@ def command(context: click.Context, file: Path | None, as_json: bool) -> None:
     if as_json:
         _print_verdict(path, ())
     else:
-        click.echo(f"{path}: the lab {topology.name} is valid: {len(topology.machines)} machines")
+        click.echo(f"{path}: valid, {len(topology.machines)} machines")
 
 
 def _print_mistakes(error: InvalidTopologyError, *, as_json: bool) -> None:

@@ -22,6 +22,8 @@ class Claim:
     addresses: Addresses
     network: str
     subnets: Subnets
+    count: Located[int] | None = None
+    """Only the workers': how many they are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,17 +59,25 @@ def claims(lab: Fields) -> Iterator[Claim]:
     if not located:
         return
     cluster, client = located.value
+    count = lab.find(keys.WORKERS, keys.WORKERS_COUNT)
+    first = lab.find(keys.WORKERS, keys.WORKERS_FIRST_ADDRESS)
     router = lab.find(keys.ROUTER, keys.ROUTER_ADDRESSES)
     wanted = [("the router", name, addresses) for name, addresses in (router.value if router else {}).items()]
     wanted += [
         ("the control plane", cluster, lab.find(keys.CONTROL_PLANE, keys.CONTROL_PLANE_ADDRESS)),
-        ("the workers", cluster, lab.find(keys.WORKERS, keys.WORKERS_FIRST_ADDRESS)),
+        ("the workers", cluster, first),
         ("the client", client, lab.find(keys.CLIENT, keys.CLIENT_ADDRESS)),
     ]
     for machine, network, addresses in wanted:
         subnets = located.value.get(network)
         if addresses and subnets:
-            yield Claim(machine=machine, addresses=addresses, network=network, subnets=subnets)
+            yield Claim(
+                machine=machine,
+                addresses=addresses,
+                network=network,
+                subnets=subnets,
+                count=count if addresses is first else None,
+            )
 
 
 def pod_subnets(lab: Fields) -> Subnets | None:
@@ -94,29 +104,37 @@ def _subnets(
     if not cluster:
         return None
     families = {subnet.value.version for subnet in cluster.value}
-    place = kubernetes.place
+    section = kubernetes.place
+    place = Place(path=f"kubernetes.{key.name}", line=section.line, column=section.column)
     default = tuple(Located(subnet, place) for family, subnet in defaults.items() if family in families)
     return Located(default, place)
 
 
 def ranges(lab: Fields) -> Iterator[Range]:
     """Yield every range that may overlap no other."""
-    for name, subnets in networks(lab).items():
-        yield from _of_subnets(name, subnets)
-    for label, subnets_ in (
+    yield from subnet_ranges(lab)
+    yield from pool_ranges(lab)
+
+
+def subnet_ranges(lab: Fields) -> Iterator[Range]:
+    """Yield the networks, the pods' and the Services' subnets."""
+    labelled = networks(lab)
+    for label, subnets in (
         ("the pods' subnet", pod_subnets(lab)),
         ("the Services' subnet", service_subnets(lab)),
     ):
-        yield from _of_subnets(label, subnets_) if subnets_ else ()
+        labelled |= {label: subnets} if subnets else {}
+    for label, subnets_ in labelled.items():
+        for subnet in subnets_.value:
+            yield Range(label=label, place=subnet.place, first=subnet.value[0], last=subnet.value[-1])
+
+
+def pool_ranges(lab: Fields) -> Iterator[Range]:
+    """Yield the external addresses."""
     pools = lab.find(keys.LOAD_BALANCER, keys.POOLS)
     for pool in pools.value if pools else ():
-        pool_name = pool.value.get(keys.POOL_NAME)
-        label = f"pool {pool_name.value}" if pool_name else "a pool"
+        name = pool.value.get(keys.POOL_NAME)
+        label = f"pool {name.value}" if name else "a pool"
         addresses = pool.value.get(keys.POOL_ADDRESSES)
         for item in addresses.value if addresses else ():
             yield Range(label=label, place=item.place, first=item.value[0][0], last=item.value[-1][-1])
-
-
-def _of_subnets(label: str, subnets: Subnets) -> Iterator[Range]:
-    for subnet in subnets.value:
-        yield Range(label=label, place=subnet.place, first=subnet.value[0], last=subnet.value[-1])

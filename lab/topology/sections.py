@@ -190,35 +190,37 @@ class Section:
         if not isinstance(node, yaml.MappingNode):
             mistakes.add(place, f"is {noun(node)}, not a mapping", instead=self.phrase)
             return None
-        written = dict(self._known(node, path, mistakes))
+        written, meant = self._written(node, path, mistakes)
         values: dict[str, Located[Any] | None] = {}
         for key in self.keys:
-            name = key.name
-            value = written.get(name)
-            if value:
-                values[name] = key.kind.read(value, child(path, name), mistakes)
-            elif name in written:
-                values[name] = None
+            where = child(path, key.name)
+            if key.name in written:
+                values[key.name] = key.kind.read(written[key.name], where, mistakes)
+            elif key.name in meant:
+                values[key.name] = None
             elif key.required:
-                values[name] = None
-                mistakes.add(place_of(node, child(path, name)), "is missing", instead=key.kind.phrase)
-            elif default := key.read_default(node, child(path, name), mistakes):
-                values[name] = default
+                values[key.name] = None
+                mistakes.add(place_of(node, where), "is missing", instead=key.kind.phrase)
+            elif default := key.read_default(node, where, mistakes):
+                values[key.name] = default
         return Located(Fields(values), place)
 
-    def _known(
+    def _written(
         self, node: yaml.MappingNode, path: str, mistakes: Mistakes
-    ) -> Iterator[tuple[str, yaml.Node | None]]:
-        """Yield name and value of each known key; for an unknown one, the name that was meant, without a value."""
+    ) -> tuple[dict[str, yaml.Node], set[str]]:
+        """Return the values of the known keys, and which keys the unknown ones were meant for."""
         names = [key.name for key in self.keys]
+        written: dict[str, yaml.Node] = {}
+        meant: set[str] = set()
         for name, key, value in entries(node, path, mistakes):
             if name in names:
-                yield name, value
-            else:
-                near = difflib.get_close_matches(name[:64], names, n=1)
-                instead = near[0] if near else f"one of {', '.join(names)}"
-                mistakes.add(place_of(key, child(path, name)), "unknown key", instead=instead)
-                yield from ((name, None) for name in near)
+                written[name] = value
+                continue
+            near = difflib.get_close_matches(name[:64], names, n=1)
+            instead = near[0] if near else f"one of {', '.join(names)}"
+            mistakes.add(place_of(key, child(path, name)), "unknown key", instead=instead)
+            meant.update(near)
+        return written, meant
 
     def schema(self) -> Json:
         return {

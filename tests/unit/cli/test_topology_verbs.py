@@ -28,7 +28,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_validate_a_right_lab() -> None:
     result = run("validate", str(ROOT / "lab.yml"))
     assert result.exit_code == 0
-    assert result.output.endswith("the lab lab is valid: 6 machines\n")
+    assert result.output.endswith(": valid, 6 machines\n")
 
 
 def test_validate_finds_the_file_above(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
