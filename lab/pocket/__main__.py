@@ -8,7 +8,11 @@ from typing import Final
 
 from lab.errors import LabError
 
-PROGRAMS: Final = {"proxy": "lab.pocket.proxy.main"}
+PROGRAMS: Final = {
+    "kubeconfig": "lab.pocket.kubeconfig",
+    "proxy": "lab.pocket.proxy.main",
+    "server": "lab.pocket.apiserver.main",
+}
 
 
 def main() -> None:

@@ -54,6 +54,11 @@ class Resource:
         return f"{self.plural}.{self.group}" if self.group else self.plural
 
     @property
+    def stored_api_version(self) -> str:
+        """The apiVersion that stored objects carry, whichever version they came in."""
+        return f"{self.group}/{self.storage_version}" if self.storage_version else self.api_version
+
+    @property
     def singular_name(self) -> str:
         return self.singular or self.kind.lower()
 

@@ -59,10 +59,6 @@ def prepare_update(call: Call, new: Object, old: Object) -> None:
         metadata.bump_generation(new, old, whole=whole)
 
 
-def after_write(call: Call) -> None:
-    """Act on what was just stored."""
-
-
 def is_gone(obj: Object, *, deleting: bool = False) -> bool:
     """Tell whether nothing holds an object being deleted any longer."""
     meta = obj["metadata"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from lab.pocket.apiserver import bodies, metadata, representation, strategies
+from lab.pocket.apiserver import bodies, metadata, processing, representation, strategies
 from lab.pocket.apiserver.errors import (
     About,
     StatusError,
@@ -33,15 +33,16 @@ async def create_object(call: Call, obj: Object) -> Object:
     """Store an object that was decoded already; returns it as stored. Sets the name of `call`."""
     metadata.check_types(obj["metadata"], call.about)
     check_namespace(call, obj)
+    obj = processing.process(call, obj)
     _name(call, obj)
     _check_namespace_accepts(call)
     if call.store.latest(call.key) is not None:
         raise already_exists(call.about)
     metadata.begin(obj, generation=strategies.has_generation(call.resource))
     strategies.prepare_create(call, obj)
+    obj["apiVersion"] = call.resource.stored_api_version
     if not call.dry_run:
         await call.store.write(Change(call.key, obj))
-        strategies.after_write(call)
     return obj
 
 

@@ -70,7 +70,6 @@ async def delete_row(call: Call, row: Row, options: Options) -> tuple[Object, bo
         return obj, gone
     if gone or obj != row.decoded():
         await call.store.write(Change(call.key, obj, delete=gone))
-        strategies.after_write(call)
     return obj, gone
 
 

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from lab.pocket.api import json_patch, merge_patch
 from lab.pocket.api.errors import PatchError
-from lab.pocket.apiserver import bodies, metadata, representation
+from lab.pocket.apiserver import bodies, metadata, processing, representation
 from lab.pocket.apiserver.errors import StatusError, bad_request, unsupported_media_type
 from lab.pocket.apiserver.state import Call
 from lab.pocket.apiserver.verbs.creating import check_kind, check_namespace
@@ -27,8 +27,10 @@ async def patch(call: Call) -> web.StreamResponse:
         raise unsupported_media_type(ACCEPTED)
     content = bodies.from_json(await bodies.read(call.request))
     row = call.latest()
-    new = patched(kind, row.decoded(), content)
+    old = row.decoded() | {"apiVersion": call.resource.api_version}
+    new = patched(kind, old, content)
     check_patched(call, new)
+    new = processing.process(call, new, old=old)
     return representation.answer_object(call, await store_new_state(call, row, new))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from lab.pocket.apiserver import bodies, metadata, representation, strategies
+from lab.pocket.apiserver import bodies, metadata, processing, representation, strategies
 from lab.pocket.apiserver.errors import bad_request, not_found
 from lab.pocket.apiserver.state import Call
 from lab.pocket.apiserver.verbs.creating import check_kind, check_namespace, create_object
@@ -29,6 +29,7 @@ async def update(call: Call) -> web.StreamResponse:
         if call.resource.plural in CREATED_BY_UPDATE and not obj["metadata"].get("resourceVersion"):
             return representation.answer_object(call, await create_object(call, obj), status=201)
         raise not_found(call.about)
+    obj = processing.process(call, obj, old=row.decoded())
     return representation.answer_object(call, await store_new_state(call, row, obj))
 
 
@@ -40,9 +41,9 @@ async def store_new_state(call: Call, row: Row, new: Object) -> Object:
     old = row.decoded()
     metadata.carry_over(new, old, call.about)
     strategies.prepare_update(call, new, old)
+    new["apiVersion"] = call.resource.stored_api_version
     if new == old or call.dry_run:
         return new
     gone = strategies.is_gone(new)
     await call.store.write(Change(call.key, new, delete=gone))
-    strategies.after_write(call)
     return new

@@ -14,7 +14,7 @@ import aiohttp
 import orjson
 
 from lab.pocket import pki
-from lab.pocket.server import Running, running
+from lab.pocket.apiserver.process import Running, running
 from lab.pocket.store import Limits
 
 SECONDS = 20

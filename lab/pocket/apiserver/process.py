@@ -13,6 +13,7 @@ from lab.pocket.apiserver.agents import Agents
 from lab.pocket.apiserver.authentication import Authenticator
 from lab.pocket.apiserver.authorization import Authorizer
 from lab.pocket.apiserver.builtin import BUILTIN
+from lab.pocket.apiserver.manifests import apply_all
 from lab.pocket.apiserver.registry import Registry
 from lab.pocket.apiserver.server import Server
 from lab.pocket.apiserver.state import Settings, State
@@ -38,9 +39,13 @@ async def running(
     host: str = "127.0.0.1",
     port: int = 0,
     advertise: Sequence[str] = ("127.0.0.1",),
+    manifests: Path | None = None,
     limits: Limits | None = None,
 ) -> AsyncIterator[Running]:
-    """Run a server on the state in directory `data`, which is made on first use, until the block ends."""
+    """Run a server on the state in directory `data`, which is made on first use, until the block ends.
+
+    Every object in the files of directory `manifests` is applied before the server counts as ready.
+    """
     listener = connections.listener(host, port)
     authority = pki.load_or_create_authority(data / "pki")
     signer = TokenSigner(pki.load_or_create_signing_key(data / "pki"))
@@ -53,7 +58,10 @@ async def running(
         await bootstrap.ensure(state)
         async with connections.serving(Server(state), listener, tls):
             url = f"https://{_in_url(advertise[0])}:{settings.port}"
-            yield Running(state, url, write_kubeconfig(data, url, authority))
+            kubeconfig = write_kubeconfig(data, url, authority)
+            if manifests:
+                await apply_all(state.registry, kubeconfig, manifests)
+            yield Running(state, url, kubeconfig)
 
 
 def write_kubeconfig(data: Path, url: str, authority: pki.Identity) -> Path:

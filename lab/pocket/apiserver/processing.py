@@ -1,0 +1,63 @@
+"""What a body goes through before it is an object: its schema decodes, prunes, defaults and checks it."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from lab.pocket.api import schema
+from lab.pocket.api.schema import Processed, Schema
+from lab.pocket.apiserver.errors import bad_request, invalid
+from lab.pocket.apiserver.registry import Resource
+from lab.pocket.apiserver.state import Call
+from lab.pocket.store import Object
+
+STRICT, WARN, IGNORE = "Strict", "Warn", "Ignore"
+ANYTHING = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+
+
+def process(call: Call, obj: Object, *, old: Object | None = None) -> Object:
+    """Return a body as its kind's schema has it.
+
+    Raises:
+        StatusError: 400 when it cannot be decoded, or has unknown fields and `fieldValidation=Strict`; 422 when a
+            custom resource breaks its schema.
+
+    """
+    found = schema_of(call.resource)
+    processed = schema.process(obj, found, old=old)
+    if processed.malformed:
+        raise bad_request(_cannot(call, processed.malformed))
+    _report_unknown(call, processed)
+    call.warnings += processed.warnings
+    if processed.errors:
+        raise invalid(call.resource.about_kind(call.info.name), [error.cause() for error in processed.errors])
+    return processed.object
+
+
+@lru_cache(maxsize=256)
+def _custom_schema(resource: Resource, _identity: int) -> Schema:
+    document = ((resource.custom or {}).get("schema") or {}).get("openAPIV3Schema")
+    return schema.from_crd(document or ANYTHING)
+
+
+def schema_of(resource: Resource) -> Schema:
+    """Return the schema of a resource's kind."""
+    builtin = None if resource.custom else schema.builtin(resource.group, resource.version, resource.kind)
+    return builtin or _custom_schema(resource, id(resource.custom))
+
+
+def _report_unknown(call: Call, processed: Processed) -> None:
+    mode = call.query.get("fieldValidation") or WARN
+    if mode not in {STRICT, WARN, IGNORE}:
+        supported = '"Ignore", "Strict", "Warn"'
+        raise bad_request(f'fieldValidation: Unsupported value: "{mode}": supported values: {supported}')
+    unknown = [f'unknown field "{path}"' for path in processed.unknown_fields]
+    if unknown and mode == STRICT:
+        raise bad_request(_cannot(call, f"strict decoding error: {', '.join(unknown)}"))
+    if mode == WARN:
+        call.warnings += unknown
+
+
+def _cannot(call: Call, why: str) -> str:
+    kind = call.resource.kind
+    return f'{kind} in version "{call.info.version}" cannot be handled as a {kind}: {why}'
