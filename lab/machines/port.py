@@ -58,12 +58,18 @@ class MachineStatus:
     """Seconds since the epoch of the last change of state."""
     configured: str = ""
     """Fingerprint of the configuration that the machine has; empty when it has none."""
+    stale: bool = False
+    """It was made from a description that lab.yml no longer gives: `create` makes it anew."""
     console: Path | None = None
     """What the machine wrote to its console."""
 
     @property
     def healthy(self) -> bool:
-        return self.state is State.RUNNING and all(link == Link() for link in self.links.values())
+        return (
+            self.state is State.RUNNING
+            and not self.stale
+            and all(link == Link() for link in self.links.values())
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +88,25 @@ class LabStatus:
             if machine.name == name:
                 return machine
         return MachineStatus(name=MachineName(name), state=State.ABSENT)
+
+
+class Severity(StrEnum):
+    OK = "ok"
+    WARNING = "warning"
+    """The lab works, but something is slower or poorer than it could be."""
+    FAILURE = "failure"
+    """The lab cannot work on this host until it is mended."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What a check of this host found."""
+
+    check: str
+    severity: Severity
+    detail: str
+    fix: str = ""
+    """The exact command or edit that mends it."""
 
 
 class Provider(Protocol):

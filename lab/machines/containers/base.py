@@ -80,6 +80,7 @@ DISABLED_UNITS: Final = ("bird.service", "nginx.service")
 """Services that a role enables where they belong."""
 
 FILES: Final = {
+    "etc/hosts": "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n",
     "etc/systemd/journald.conf.d/lab.conf": "[Journal]\nStorage=volatile\nRuntimeMaxUse=16M\n",
     # There is no udevd in a machine container: /sys is read-only. netplan needs these verbs only to succeed.
     "usr/local/bin/udevadm": (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import select
 import shutil
@@ -35,6 +36,7 @@ class Containers:
         published = control.read(self._paths)
         if published is None:
             return LabStatus(exists=False)
+        digests = {spec.name: spec.digest() for spec in machine_specs(self._topology)}
         machines = tuple(
             MachineStatus(
                 name=MachineName(name),
@@ -43,6 +45,7 @@ class Containers:
                 boots=known["boots"],
                 since=known["since"],
                 configured=known["configured"],
+                stale=known["spec"] != digests.get(name),
                 console=self._paths.console(name),
             )
             for name, known in published.machines.items()
@@ -91,18 +94,18 @@ class Containers:
         return enter_command(published.leader(machine), argv, user=user, terminal=terminal)
 
     def connections(self) -> Mapping[MachineName, Mapping[str, str]]:
-        reach = {"ansible_connection": "lab_machine", "lab_machine_state": str(self._paths.state)}
+        reach = {"ansible_connection": "lab_machine", "ansible_lab_state": str(self._paths.state)}
         return {machine.name: reach for machine in self._topology.machines}
 
     def knows(self, configuration: str) -> bool:
-        return layers().get(configuration) is not None
+        return layers().get(_layer_name(configuration)) is not None
 
     def capture(self, machine: MachineName, configuration: str) -> None:
         def fill(tree: Path) -> None:
             request = {"verb": "capture", "machine": machine, "layer": configuration, "target": str(tree)}
             control.ask(self._paths, request)
 
-        layers().make(configuration, fill)
+        layers().make(_layer_name(configuration), fill)
 
     def destroy(self) -> None:
         """Kill the supervisor, and so everything; then whatever its control groups still hold; then the directories."""
@@ -120,7 +123,15 @@ class Containers:
         bottom = str(bases().entry(base.fingerprint()).tree)
         if not configuration or not self.knows(configuration):
             return {"name": "", "lower": [bottom]}
-        return {"name": configuration, "lower": [str(layers().entry(configuration).tree), bottom]}
+        return {
+            "name": configuration,
+            "lower": [str(layers().entry(_layer_name(configuration)).tree), bottom],
+        }
+
+
+def _layer_name(configuration: str) -> str:
+    """A layer fits only the base that it was captured over."""
+    return hashlib.sha256(f"{configuration} {base.fingerprint()}".encode()).hexdigest()[:32]
 
 
 def enter_command(leader: int, argv: Sequence[str], *, user: str, terminal: bool) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Self
@@ -33,6 +35,10 @@ class MachineSpec:
         """Read what `asdict` wrote."""
         nics = tuple(NicSpec(**nic) for nic in raw["nics"])
         return cls(name=raw["name"], nics=nics, files=dict(raw["files"]))
+
+    def digest(self) -> str:
+        """Return what tells this description from any other."""
+        return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()[:16]
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -42,7 +42,6 @@ def nic_name(index: int) -> str:
 def _files(machine: Machine) -> dict[str, str]:
     return {
         "etc/hostname": f"{machine.name}\n",
-        "etc/hosts": f"127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n127.0.1.1 {machine.name}\n",
         "etc/netplan/50-lab.yaml": _netplan(machine),
     }
 

@@ -55,6 +55,7 @@ class Machine:
     def describe(self) -> dict[str, Any]:
         """Return what state.json says of this machine."""
         return {
+            "spec": self.spec.digest(),
             "state": self.state.value,
             "since": self.since,
             "boots": self.boots,

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lab.errors import HostError
+from lab.kits.files import content_digest
+from lab.machines.containers.cache import Entry, Shelf
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Shelf:
+    return Shelf(tmp_path / "layers", digest=content_digest)
+
+
+def _fill(tree: Path) -> None:
+    tree.mkdir()
+    (tree / "file").write_text("content")
+
+
+def test_what_was_made_is_found(shelf: Shelf) -> None:
+    assert shelf.get("a") is None
+    entry = shelf.make("a", _fill)
+    assert shelf.get("a") == entry
+    assert (entry.tree / "file").read_text() == "content"
+
+
+def _flip(entry: Entry) -> None:
+    (entry.tree / "file").write_text("c0ntent")
+
+
+def _truncate_manifest(entry: Entry) -> None:
+    entry.manifest.write_text("{")
+
+
+def _lose_manifest(entry: Entry) -> None:
+    entry.manifest.unlink()
+
+
+def _lose_file(entry: Entry) -> None:
+    (entry.tree / "file").unlink()
+
+
+@pytest.mark.parametrize("damage", [_flip, _truncate_manifest, _lose_manifest, _lose_file])
+def test_a_damaged_entry_is_dropped_and_can_be_made_again(
+    shelf: Shelf, damage: Callable[[Entry], None]
+) -> None:
+    damage(shelf.make("a", _fill))
+    assert shelf.get("a") is None
+    assert not shelf.entry("a").path.exists()
+    shelf.make("a", _fill)
+    assert shelf.get("a")
+
+
+def test_a_failed_build_leaves_nothing(shelf: Shelf) -> None:
+    def fail(tree: Path) -> None:
+        tree.mkdir()
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(HostError, match="no space left"):
+        shelf.make("a", fail)
+    assert list(shelf.directory.iterdir()) == []
+
+
+def test_leftovers_of_killed_builders_are_swept(shelf: Shelf) -> None:
+    dead = shelf.directory / ".a.999999999"
+    living = shelf.directory / f".b.{os.getppid()}"
+    for leftover in (dead, living):
+        leftover.mkdir(parents=True)
+    shelf.make("c", _fill)
+    assert not dead.exists()
+    assert living.exists()
