@@ -1,0 +1,86 @@
+"""The step that configures: run the playbook for the machines that are not configured as lab.yml says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from lab.actions.steps import Context
+from lab.kits.files import write_atomically
+from lab.provision import playbook
+from lab.provision.events import Event, Play, Result, Task
+from lab.provision.fingerprint import fingerprints
+from lab.topology.model import MachineName
+
+
+class Configure:
+    """Run `site.yml` where it is needed, and keep the result for the next lab that needs the same.
+
+    A machine that booted with its captured configuration is done already. With `always`, every machine is
+    configured again.
+    """
+
+    title = "configure"
+
+    def __init__(self, *, always: bool = False) -> None:
+        self._always = always
+
+    def plan(self, context: Context) -> Sequence[str]:
+        lines = []
+        status = context.provider.status()
+        for name, fingerprint in self._wanted(context).items():
+            if status.machine(name).configured == fingerprint:
+                continue
+            known = (
+                status.machine(name).boots == 0 and context.captures and context.captures.knows(fingerprint)
+            )
+            lines.append(f"{name}: {'boot its kept configuration' if known else 'run site.yml'}")
+        return lines
+
+    def run(self, context: Context) -> None:
+        write_connections(context)
+        status = context.provider.status()
+        wanted = self._wanted(context)
+        pending = [n for n, f in wanted.items() if self._always or status.machine(n).configured != f]
+        if not pending:
+            return
+        self._play(context, pending)
+        if context.captures:
+            for name in pending:
+                context.captures.capture(name, wanted[name])
+
+    @staticmethod
+    def _wanted(context: Context) -> dict[MachineName, str]:
+        return fingerprints(context.topology, playbooks=context.playbooks)
+
+    @staticmethod
+    def _play(context: Context, machines: Sequence[MachineName]) -> None:
+        playbook.run(
+            context.playbooks / "site.yml",
+            inventory=context.playbooks / "inventory",
+            limit=",".join(machines),
+            log=context.generated / "site.log",
+            environment=environment(context),
+            on_event=lambda event: context.report.detail(_describe(event)),
+        )
+
+
+def environment(context: Context) -> dict[str, str]:
+    """Return what makes the playbooks work on this lab."""
+    return {"LAB_TOPOLOGY": str(context.file), "LAB_CONNECTIONS": str(context.generated / "connections.json")}
+
+
+def _describe(event: Event) -> str:
+    match event:
+        case Play(name=name) | Task(name=name):
+            return name
+        case Result(host=host, task=task):
+            return f"{task} [{host}]"
+    return ""
+
+
+def write_connections(context: Context) -> None:
+    """Write how Ansible reaches each machine, for the inventory plugin and for runs by hand."""
+    context.generated.mkdir(parents=True, exist_ok=True)
+    reach = {name: dict(values) for name, values in context.provider.connections().items()}
+    write_atomically(context.generated / "connections.json", json.dumps(reach, indent=2) + "\n")

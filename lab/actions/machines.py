@@ -1,0 +1,93 @@
+"""The steps that make machines exist: look at the host, make the base, create, start and heal."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from lab.actions.steps import Context
+from lab.errors import HostError
+from lab.machines.containers.host import findings, raise_inotify_limit
+from lab.machines.port import Finding, LabStatus, Link, MachineStatus, Power, Severity, State
+from lab.provision.fingerprint import fingerprints
+from lab.topology.model import MachineName
+
+
+class CheckHost:
+    """Refuse at once what cannot work, with every fix."""
+
+    title = "check this host"
+
+    def plan(self, context: Context) -> Sequence[str]:
+        return [f"{f.check}: {f.detail}" for f in self._failures(context)]
+
+    def run(self, context: Context) -> None:
+        failures = self._failures(context)
+        if failures:
+            raise HostError(
+                "; ".join(f"{f.check}: {f.detail}" for f in failures), hint="; ".join(f.fix for f in failures)
+            )
+        raise_inotify_limit(len(context.topology.machines), context.report.notice)
+
+    @staticmethod
+    def _failures(context: Context) -> list[Finding]:
+        return [f for f in findings(len(context.topology.machines)) if f.severity is Severity.FAILURE]
+
+
+class PrepareBase:
+    title = "prepare the base"
+
+    def plan(self, context: Context) -> Sequence[str]:
+        return ["build it (about 40 s, once)"] if context.provider.prepare(None) else []
+
+    def run(self, context: Context) -> None:
+        context.provider.prepare(context.report.detail)
+
+
+class CreateMachines:
+    """Make every machine exist, run, and be whole; remove those that lab.yml no longer names."""
+
+    title = "create machines"
+
+    def plan(self, context: Context) -> Sequence[str]:
+        status = context.provider.status()
+        names = {machine.name for machine in context.topology.machines}
+        gone = [f"remove {machine.name}" for machine in status.machines if machine.name not in names]
+        return gone + [line for name in sorted(names) if (line := _remedy(status.machine(name)))]
+
+    def run(self, context: Context) -> None:
+        create(context)
+        heal(context, context.provider.status())
+
+
+def create(context: Context, *, fresh: Collection[MachineName] = ()) -> None:
+    wanted = fingerprints(context.topology, playbooks=context.playbooks) if context.captures else {}
+    context.provider.create(wanted, fresh=fresh)
+
+
+def heal(context: Context, status: LabStatus) -> None:
+    """Undo every fault: thaw what is frozen, plug what is unplugged, start what is off."""
+    for machine in status.machines:
+        heal_machine(context, machine)
+
+
+def heal_machine(context: Context, machine: MachineStatus) -> None:
+    if machine.state is State.FROZEN:
+        context.provider.power(machine.name, Power.THAW)
+    if machine.state in (State.OFF, State.FAILED):
+        context.provider.power(machine.name, Power.START)
+    for network, link in machine.links.items():
+        if link != Link():
+            context.provider.link(machine.name, network, Link())
+
+
+def _remedy(machine: MachineStatus) -> str:
+    if machine.state is State.ABSENT:
+        return f"create {machine.name}"
+    if machine.stale:
+        return f"make {machine.name} anew: its interfaces changed"
+    if machine.state is State.FROZEN:
+        return f"thaw {machine.name}"
+    if machine.state is not State.RUNNING:
+        return f"start {machine.name} ({machine.state})"
+    broken = [network for network, link in machine.links.items() if link != Link()]
+    return f"plug {machine.name} into {', '.join(broken)} again" if broken else ""
