@@ -14,6 +14,16 @@ import click
 from lab.errors import LabError
 
 VERBS: Final = {
+    "up": "Build the lab, or repair it.",
+    "down": "Remove the lab.",
+    "status": "Show the machines.",
+    "ssh": "Open a shell on a machine.",
+    "exec": "Run a command on a machine.",
+    "logs": "Show what a machine said.",
+    "test": "Prove the running lab from the client and the router.",
+    "fault": "Break a machine on purpose, and mend it.",
+    "plan": "Say what `up` would do.",
+    "doctor": "Check what the lab needs of this host.",
     "validate": "Check a topology file and report every mistake in it.",
     "schema": "Print the JSON Schema of the topology file.",
     "graph": "Draw the lab: machines, networks, addresses, AS numbers.",

@@ -1,0 +1,30 @@
+"""`lab down`: remove the lab."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+from lab.cli.options import file_option, json_option
+from lab.cli.output import print_json
+from lab.cli.privilege import become_root
+from lab.cli.session import changing, open_lab
+
+
+@click.command
+@file_option
+@json_option
+def command(file: Path | None, as_json: bool) -> None:
+    """Remove the lab, whatever state it is in: no process, namespace, mount, control group or link stays."""
+    context = open_lab(file, quiet=as_json)
+    become_root("remove machines")
+    begun = time.monotonic()
+    with changing(context, "down"):
+        context.provider.destroy()
+    seconds = round(time.monotonic() - begun, 2)
+    if as_json:
+        print_json({"lab": context.topology.name, "seconds": seconds})
+        return
+    click.echo(f"lab {context.topology.name} is gone ({seconds} s)")

@@ -1,0 +1,44 @@
+"""`lab fault`: break something on purpose, and mend it again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from lab.actions.faults import Fault, inflict
+from lab.cli.options import file_option
+from lab.cli.privilege import become_root
+from lab.cli.session import changing, machine_named, open_lab
+
+
+@click.command
+@click.argument("fault", type=click.Choice([fault.value for fault in Fault]))
+@click.argument("machine")
+@click.option("--network", help="Only the cable to this network (link-down, loss).")
+@click.option(
+    "--percent", default=30, show_default=True, type=click.IntRange(1, 100), help="Packets lost, each way."
+)
+@file_option
+def command(fault: str, machine: str, network: str | None, percent: int, file: Path | None) -> None:
+    r"""Do FAULT to MACHINE.
+
+    \b
+    kill       cut its power: nothing leaves it any more
+    stop       shut it down in order
+    freeze     stop its processes and unplug it, as a paused VM
+    link-down  unplug its cables
+    loss       drop packets on its cables
+    undo       bring it back to what it was
+    """
+    context = open_lab(file)
+    target = machine_named(context.topology, machine)
+    become_root("break a machine")
+    with changing(context, "fault"):
+        inflict(context, Fault(fault), target, network=network, percent=percent)
+    done = (
+        "is whole again"
+        if fault == Fault.UNDO
+        else f"has the fault {fault}; undo: lab fault undo {target.name}"
+    )
+    click.echo(f"{target.name} {done}")

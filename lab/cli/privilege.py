@@ -1,0 +1,45 @@
+"""Becoming root, once and with a reason, for the verbs that make machines."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from lab.errors import HostError
+from lab.machines.containers.cache import cache_directory
+
+KEEP = ("TERM", "COLORTERM", "NO_COLOR", "LANG", "LAB_DEBIAN_MIRROR", "http_proxy", "https_proxy", "no_proxy")
+
+
+def become_root(why: str) -> None:
+    """Return as root; as another user, replace this process by itself under sudo. Raises HostError without sudo."""
+    if os.geteuid() == 0:
+        return
+    command = " ".join([*Path(sys.argv[0]).parts[-1:], *sys.argv[1:]])
+    if not shutil.which("sudo"):
+        raise HostError(
+            f"root is needed to {why}, and sudo is not installed", hint=f"as root, run: {command}"
+        )
+    click.echo(f"lab: root is needed to {why}; asking sudo", err=True)
+    environment = [f"{name}={os.environ[name]}" for name in KEEP if name in os.environ]
+    environment.append(f"LAB_CACHE_DIR={cache_directory()}")
+    become(["sudo", "env", *environment, sys.executable, "-m", "lab", *sys.argv[1:]])
+
+
+def become(argv: list[str]) -> NoReturn:
+    """Replace this process by `argv`: its terminal, signals and exit code are then the command's own."""
+    os.execvp(argv[0], argv)  # noqa: S606  # no shell is wanted
+
+
+def give_back(directory: Path) -> None:
+    """Hand `directory` and all below it to the user who called sudo: what lies in a project is its user's."""
+    user, group = os.environ.get("SUDO_UID"), os.environ.get("SUDO_GID")
+    if os.geteuid() != 0 or not user or not group or not directory.exists():
+        return
+    for path in (directory, *directory.rglob("*")):
+        os.chown(path, int(user), int(group), follow_symlinks=False)

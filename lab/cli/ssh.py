@@ -1,0 +1,32 @@
+"""`lab ssh`: a shell on a machine, as the user that the tutorials have."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from lab.cli.options import file_option
+from lab.cli.privilege import become, become_root
+from lab.cli.session import machine_named, open_lab
+
+USER = "vagrant"
+
+
+@click.command
+@click.argument("machine")
+@click.option("-c", "--command", "line", help="Run this line in the shell instead of opening it.")
+@click.option("-l", "--login", "user", default=USER, show_default=True, help="The user to be.")
+@file_option
+def command(machine: str, line: str | None, user: str, file: Path | None) -> None:
+    """Open a shell on MACHINE."""
+    context = open_lab(file)
+    name = machine_named(context.topology, machine).name
+    become_root("enter a machine")
+    if line is None and sys.stdin.isatty():
+        argv = context.provider.enter(name, [], user=user, terminal=True)
+    else:
+        script = ["bash", "--login", *(["-c", line] if line is not None else [])]
+        argv = context.provider.enter(name, script, user=user, terminal=False)
+    become(argv)
