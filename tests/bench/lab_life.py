@@ -1,0 +1,83 @@
+"""The life of a lab of machine containers: how long its verbs take, and what a machine weighs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from lab.machines.containers import cgroups
+from tests.bench.report import Figure, publish
+from tests.lifecycle.conftest import Lab, write_lab
+
+RUNS = 5
+MIB = 1 << 20
+
+
+def timed(action: Callable[[], object]) -> float:
+    begun = time.monotonic()
+    action()
+    return round(time.monotonic() - begun, 3)
+
+
+def verb(lab: Lab, *argv: str) -> Callable[[], object]:
+    """Return the verb as a whole process, as a user starts it."""
+    lab_program = str(Path(sys.executable).with_name("lab"))
+    command = [lab_program, argv[0], "--file", str(lab.file), *argv[1:]]
+    return lambda: subprocess.run(command, check=True, capture_output=True)
+
+
+def help_verb() -> object:
+    return subprocess.run(
+        [str(Path(sys.executable).with_name("lab")), "--help"], check=True, capture_output=True
+    )
+
+
+def life(lab: Lab) -> list[Figure]:
+    """Measure the default lab: cold once, then warm several times."""
+    cold = timed(verb(lab, "up", "--no-cache"))
+    warm, again, status, down = [], [], [], []
+    for _ in range(RUNS):
+        down.append(timed(verb(lab, "down")))
+        warm.append(timed(verb(lab, "up")))
+        again.append(timed(verb(lab, "up")))
+        status.append(timed(verb(lab, "status")))
+    time.sleep(3)
+    idle = [(cgroups.memory(lab.name, name) or 0) / MIB for name in lab.states()]
+    return [
+        Figure(name="up, machines converged by Ansible", unit="s", target=60, runs=(cold,)),
+        Figure(name="up, layers known", unit="s", target=5, runs=tuple(warm)),
+        Figure(name="second up", unit="s", target=2, runs=tuple(again)),
+        Figure(name="status", unit="s", target=0.3, runs=tuple(status)),
+        Figure(name="--help", unit="s", target=0.15, runs=tuple(timed(help_verb) for _ in range(RUNS))),
+        Figure(name="down", unit="s", target=1, runs=tuple(down)),
+        Figure(name="idle machine, memory cgroup", unit="MiB", target=15, runs=tuple(idle)),
+    ]
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        default = write_lab(Path(scratch, "default"), name="bench")
+        try:
+            figures = life(default)
+        finally:
+            default("down")
+        large = write_lab(Path(scratch, "large"), name="bench20", workers=20)
+        try:
+            cold = timed(verb(large, "up"))
+            large("down")
+            warm = timed(verb(large, "up"))
+        finally:
+            large("down")
+    figures += [
+        Figure(name="20 workers: first up", unit="s", target=240, runs=(cold,)),
+        Figure(name="20 workers: up, layers known", unit="s", target=20, runs=(warm,)),
+    ]
+    publish("lab of machine containers", figures)
+
+
+if __name__ == "__main__":
+    main()
