@@ -28,7 +28,7 @@ def become_root(why: str) -> None:
     click.echo(f"lab: root is needed to {why}; asking sudo", err=True)
     environment = [f"{name}={os.environ[name]}" for name in KEEP if name in os.environ]
     environment.append(f"LAB_CACHE_DIR={cache_directory()}")
-    become(["sudo", "env", *environment, sys.executable, "-m", "lab", *sys.argv[1:]])
+    become(["sudo", "env", *environment, sys.executable, "-m", "lab.cli", *sys.argv[1:]])
 
 
 def become(argv: list[str]) -> NoReturn:

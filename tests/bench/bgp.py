@@ -78,7 +78,7 @@ def main() -> None:
     result["encode_ipv6_seconds"] = timed(lambda: announce(session, v6))
     result["decode_ipv4_seconds"] = timed(lambda: received(data))
     result["max_rss_mib"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
-    print(json.dumps(result, indent=2))  # noqa: T201
+    print(json.dumps(result, indent=2))
 
 
 if __name__ == "__main__":

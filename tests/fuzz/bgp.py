@@ -106,7 +106,7 @@ def fuzz(count: int, seed: int) -> Tally:
                 sessions += 1
                 batch = []
         except Exception:
-            print(json.dumps({"seed": seed, "batch": [m.hex() for m in batch or [message]]}))  # noqa: T201
+            print(json.dumps({"seed": seed, "batch": [m.hex() for m in batch or [message]]}))
             raise
     return Tally(count, values, count - values, sessions)
 
@@ -123,7 +123,7 @@ def main() -> int:
         seeds = [options.seed + n for n in range(options.processes)]
         tallies = list(pool.map(fuzz, [share] * options.processes, seeds))
     result = {field: sum(getattr(tally, field) for tally in tallies) for field in Tally.__dataclass_fields__}
-    print(json.dumps(result | {"seconds": round(time.monotonic() - started, 1)}))  # noqa: T201
+    print(json.dumps(result | {"seconds": round(time.monotonic() - started, 1)}))
     return 0
 
 

@@ -32,7 +32,7 @@ class Lab:
 
     def run(self, argv: list[str], *, check: bool = True) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
-            [sys.executable, "-m", "lab", *argv],
+            [sys.executable, "-m", "lab.cli", *argv],
             cwd=ROOT,
             capture_output=True,
             text=True,
@@ -50,7 +50,7 @@ class Lab:
         return {m["name"]: m["state"] for m in self.json("status", check=False)["machines"]}
 
     def spawn(self, verb: str, *options: str) -> subprocess.Popen[str]:
-        argv = [sys.executable, "-m", "lab", verb, "--file", str(self.file), *options]
+        argv = [sys.executable, "-m", "lab.cli", verb, "--file", str(self.file), *options]
         return subprocess.Popen(
             argv, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
         )

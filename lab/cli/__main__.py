@@ -1,4 +1,4 @@
-"""`python -m lab` is `lab`."""
+"""`python -m lab.cli` is `lab`."""
 
 from lab.cli import main
 
