@@ -97,7 +97,15 @@ def definition(source: dict[str, Any], fields: dict[str, Any]) -> dict[str, Any]
     for name, value in source.get("properties", {}).items():
         flags = {f"x-{flag}": True for flag in ("always", "pointer") if fields.get(name, {}).get(flag)}
         properties[name] = plain(value) | flags
+        own = fields.get(name, {}).get("go")
+        if own:
+            innermost(properties[name])["x-go"] = own
     return schema | ({"properties": properties} if properties else {})
+
+
+def innermost(schema: dict[str, Any]) -> dict[str, Any]:
+    inner = schema.get("items") or schema.get("additionalProperties")
+    return innermost(inner) if inner else schema
 
 
 def prose(source: dict[str, Any]) -> dict[str, str]:

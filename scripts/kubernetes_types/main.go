@@ -21,6 +21,7 @@ type field struct {
 	Name    string `json:"name,omitempty"` // empty: inlined
 	Type    string `json:"type"`           // definition name, or Go kind
 	Shape   string `json:"shape,omitempty"`
+	Go      string `json:"go,omitempty"` // the name of a scalar's own type, as v1.Protocol
 	Pointer bool   `json:"pointer,omitempty"`
 	Always  bool   `json:"always,omitempty"` // written even when it is zero
 	Proto   int    `json:"proto,omitempty"`
@@ -62,6 +63,20 @@ func always(f reflect.StructField, options string) bool {
 	return f.Type.Kind() == reflect.Struct || !strings.Contains(options, "omitempty")
 }
 
+// own returns the name of a scalar's type when it is not a basic one.
+func own(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Pointer, reflect.Slice, reflect.Map:
+		return own(t.Elem())
+	case reflect.Struct:
+		return ""
+	}
+	if t.PkgPath() == "" {
+		return ""
+	}
+	return t.String()
+}
+
 func walk(t reflect.Type) {
 	if _, seen := types[name(t)]; seen {
 		return
@@ -81,7 +96,7 @@ func walk(t reflect.Type) {
 		if n == "-" || strings.Contains(rest, "inline") || (f.Anonymous && n == "") {
 			n = ""
 		}
-		fields = append(fields, field{n, inner, shape, f.Type.Kind() == reflect.Pointer, always(f, rest), proto})
+		fields = append(fields, field{n, inner, shape, own(f.Type), f.Type.Kind() == reflect.Pointer, always(f, rest), proto})
 	}
 	types[name(t)] = fields
 }

@@ -44,12 +44,13 @@ def descriptions() -> dict[str, dict[str, str]]:
 
 @cache
 def _resolved() -> dict[str, Node]:
-    tables = load("schemas")["definitions"]
+    tables: dict[str, Node] = load("schemas")["definitions"]
     for name, node in tables.items():
         node["x-name"] = name
+    for node in tables.values():
         for key, value in node.get("properties", {}).items():
             node["properties"][key] = _resolve(value, tables)
-    return {name: tables[name] for name in tables}
+    return tables
 
 
 def _resolve(node: Node, tables: dict[str, Node]) -> Node:

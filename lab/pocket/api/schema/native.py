@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import binascii
 import datetime as dt
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -144,9 +145,7 @@ def _scalar(value: Any, node: Node, place: _Place) -> Any:
 
 def _int_or_string(value: Any, node: Node, place: _Place) -> Any:
     return (
-        _text(value, node, place)
-        if isinstance(value, str)
-        else _integer(value, {"format": "int32", **node}, place)
+        _text(value, node, place) if isinstance(value, str) else _integer(value, {"format": "int32"}, place)
     )
 
 
@@ -206,8 +205,15 @@ def _time(value: Any, node: Node, place: _Place) -> str:
 
 
 def _micro_time(value: Any, node: Node, place: _Place) -> str:
-    moment = _moment(_text(value, node, place), "2006-01-02T15:04:05.000000Z07:00")
+    layout = "2006-01-02T15:04:05.000000Z07:00"
+    text = _text(value, node, place)
+    if not _MICROSECONDS.fullmatch(text[19:]) and len(text) >= 20:
+        raise MalformedError(f'parsing time "{text}" as "{layout}": cannot parse "{text[19:]}" as ".000000"')
+    moment = _moment(text, layout)
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+_MICROSECONDS = re.compile(r"\.[0-9]{6}(Z|[+-][0-9]{2}:[0-9]{2})")
 
 
 def _moment(text: str, layout: str) -> dt.datetime:
@@ -256,6 +262,8 @@ def go_type(node: Node) -> str:
         return f"[]{go_type(node['items'])}"
     if "additionalProperties" in node:
         return f"map[string]{go_type(node['additionalProperties'])}"
+    if "x-go" in node:
+        return str(node["x-go"])
     if node.get("type") == "boolean":
         return "bool"
     return str(node.get("format") or node.get("type", "object"))
