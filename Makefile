@@ -47,6 +47,9 @@ fmt: setup ## Format the Python code
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format --quiet .
 
+fuzz: setup ## Throw ten million damaged messages at the protocols; minutes
+	$(BIN)/python -m tests.fuzz.bgp --messages 10000000
+
 bench: setup ## Measure every figure that the documentation names; prints a table and JSON
 	$(BIN)/python -m tests.bench
 
