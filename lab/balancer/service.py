@@ -6,7 +6,7 @@ Making them never fails: what a user wrote wrongly stays as written, and who nee
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import ip_address
 from typing import Final
@@ -41,10 +41,12 @@ class Service:
 
     key: ObjectKey
     uid: str = ""
+    created: str = ""
+    """creationTimestamp, which sorts as text."""
     type: str = "LoadBalancer"
     load_balancer_class: str = ""
-    labels: Mapping[str, str]
-    selector: Mapping[str, str]
+    labels: Mapping[str, str] = field(default_factory=dict)
+    selector: Mapping[str, str] = field(default_factory=dict)
     cluster_ips: tuple[Address, ...] = ()
     families: tuple[Family, ...] = ()
     """Of the cluster IPs, primary first."""
@@ -53,7 +55,7 @@ class Service:
     """externalTrafficPolicy: Local."""
     ports: frozenset[Port] = frozenset()
     load_balancer_ip: str = ""
-    annotations: Mapping[str, str]
+    annotations: Mapping[str, str] = field(default_factory=dict)
     """Only those with one of our prefixes."""
     ingress: tuple[str, ...] = ()
     """status.loadBalancer.ingress: addresses, or host names of other controllers."""
@@ -92,6 +94,7 @@ def decode_service(item: Json) -> Service:
     return Service(
         key=ObjectKey.of(item),
         uid=metadata.get("uid", ""),
+        created=metadata.get("creationTimestamp") or "",
         type=spec.get("type", "ClusterIP"),
         load_balancer_class=spec.get("loadBalancerClass") or "",
         labels=metadata.get("labels") or {},
