@@ -33,8 +33,8 @@ $(VENV)/.installed: requirements.txt pyproject.toml Makefile
 
 ##@ Develop
 .PHONY: test unit lint fmt bench fuzz lock clean
-test: setup lint unit ## Everything: linters, unit tests, a lab of its own with its checks
-	$(BIN)/python -m tests.whole_lab
+test: setup lint unit ## Everything: linters, tests without machines, tests with machines of their own
+	$(BIN)/python -m pytest tests/lifecycle
 
 unit: setup ## Tests that need no machine
 	$(BIN)/python -m pytest
@@ -46,6 +46,9 @@ lint: setup ## All linters
 fmt: setup ## Format the Python code
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format --quiet .
+
+fuzz: setup ## Throw ten million damaged messages at the protocols; minutes
+	$(BIN)/python -m tests.fuzz.bgp --messages 10000000
 
 bench: setup ## Measure every figure that the documentation names; prints a table and JSON
 	$(BIN)/python -m tests.bench

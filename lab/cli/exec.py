@@ -8,11 +8,11 @@ import click
 
 from lab.cli.options import file_option
 from lab.cli.privilege import become, become_root
-from lab.cli.session import machine_named, open_lab
+from lab.cli.session import machine_argument, machine_named, open_lab
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
-@click.argument("machine")
+@machine_argument
 @click.argument("argv", nargs=-1, required=True, type=click.UNPROCESSED)
 @click.option("-l", "--login", "user", default="root", show_default=True, help="The user to be.")
 @file_option

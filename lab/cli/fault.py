@@ -9,12 +9,12 @@ import click
 from lab.actions.faults import Fault, inflict
 from lab.cli.options import file_option
 from lab.cli.privilege import become_root
-from lab.cli.session import changing, machine_named, open_lab
+from lab.cli.session import changing, machine_argument, machine_named, open_lab
 
 
 @click.command
 @click.argument("fault", type=click.Choice([fault.value for fault in Fault]))
-@click.argument("machine")
+@machine_argument
 @click.option("--network", help="Only the cable to this network (link-down, loss).")
 @click.option(
     "--percent", default=30, show_default=True, type=click.IntRange(1, 100), help="Packets lost, each way."

@@ -8,16 +8,16 @@ import click
 
 from lab.cli.options import file_option
 from lab.cli.privilege import become, become_root
-from lab.cli.session import machine_named, open_lab
+from lab.cli.session import machine_argument, machine_named, open_lab
 from lab.errors import MachineError
 
 
 @click.command
-@click.argument("machine")
+@machine_argument
 @click.option(
     "--console", is_flag=True, help="What it wrote to its console since it was made, instead of its journal."
 )
-@click.option("-f", "--follow", is_flag=True, help="Go on as it says more.")
+@click.option("--follow", is_flag=True, help="Go on as it says more.")
 @click.option("-u", "--unit", help="Only this unit's lines.")
 @click.option("-n", "--lines", default=50, show_default=True, help="How many of the last lines.")
 @file_option

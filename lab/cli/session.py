@@ -13,7 +13,7 @@ from lab.actions.steps import Context
 from lab.cli.options import topology_file
 from lab.cli.privilege import give_back
 from lab.cli.progress import Progress
-from lab.errors import UsageError
+from lab.errors import LabError, MachineError, UsageError
 from lab.kits.lock import exclusive
 from lab.machines.containers.paths import RunPaths
 from lab.machines.containers.provider import Containers
@@ -47,12 +47,36 @@ def changing(context: Context, verb: str) -> Iterator[None]:
     def told(holder: str) -> None:
         click.echo(f"lab: waiting: {holder} is at work on lab {context.topology.name}", err=True)
 
+    _refuse_another_project(context)
     lock = RunPaths(context.topology.name).verb_lock
     with exclusive(lock, purpose=f"lab {verb}", wait=LOCK_PATIENCE, on_wait=told):
         try:
             yield
         finally:
             give_back(context.project / ".lab")
+
+
+def _refuse_another_project(context: Context) -> None:
+    project = context.provider.status().project
+    if project and project != str(context.project):
+        raise MachineError(
+            f"a lab called {context.topology.name} runs from {project}",
+            hint="give one of the two another `name:` in its lab.yml, or run lab down there",
+        )
+
+
+def complete_machine(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Return the machine names that begin with what was typed; none when lab.yml cannot be read."""
+    del parameter
+    try:
+        topology = load(topology_file(context.params.get("file")))
+    except LabError:
+        return []
+    return [machine.name for machine in topology.machines if machine.name.startswith(incomplete)]
+
+
+machine_argument = click.argument("machine", shell_complete=complete_machine)
+"""MACHINE: pass it through `machine_named`."""
 
 
 def machine_named(topology: Topology, name: str) -> Machine:

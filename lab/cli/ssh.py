@@ -9,13 +9,13 @@ import click
 
 from lab.cli.options import file_option
 from lab.cli.privilege import become, become_root
-from lab.cli.session import machine_named, open_lab
+from lab.cli.session import machine_argument, machine_named, open_lab
 
 USER = "vagrant"
 
 
 @click.command
-@click.argument("machine")
+@machine_argument
 @click.option("-c", "--command", "line", help="Run this line in the shell instead of opening it.")
 @click.option("-l", "--login", "user", default=USER, show_default=True, help="The user to be.")
 @file_option

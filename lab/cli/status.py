@@ -29,6 +29,8 @@ def command(file: Path | None, as_json: bool) -> None:
     elif not status.exists:
         click.echo(f"lab {context.topology.name} is not up. Build it with: lab up")
     else:
+        if status.project != str(context.project):
+            click.echo(f"this is the lab of {status.project}", err=True)
         width = max(len(machine.name) for machine, _ in rows)
         for machine, known in rows:
             click.echo(_line(machine, known, width))

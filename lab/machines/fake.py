@@ -72,7 +72,7 @@ class FakeMachines:
         self._known(machine)
         return ["echo", f"[fake machine {machine}]", *argv]
 
-    def connections(self) -> Mapping[MachineName, Mapping[str, str]]:
+    def connections(self) -> Mapping[MachineName, Mapping[str, str | bool]]:
         return {name: {"ansible_connection": "local"} for name in self._machines}
 
     def destroy(self) -> None:

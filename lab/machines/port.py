@@ -143,7 +143,7 @@ class Provider(Protocol):
     def enter(self, machine: MachineName, argv: Sequence[str], *, user: str, terminal: bool) -> list[str]:
         """Return the host command that runs `argv` on the machine as `user`, with a terminal of its own if asked."""
 
-    def connections(self) -> Mapping[MachineName, Mapping[str, str]]:
+    def connections(self) -> Mapping[MachineName, Mapping[str, str | bool]]:
         """Return the variables that tell Ansible how to reach each machine."""
 
     def destroy(self) -> None:

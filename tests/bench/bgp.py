@@ -1,4 +1,4 @@
-"""How fast the BGP codec is: `python -m tests.bench.bgp` prints JSON (seconds, and octets of memory)."""
+"""What the BGP codec costs: `python -m tests.bench.bgp` prints JSON (seconds of CPU)."""
 
 from __future__ import annotations
 
@@ -21,16 +21,15 @@ from lab.wire.bgp import (
 )
 from lab.wire.bgp.constants import MessageType
 from lab.wire.bgp.messages import Keepalive
-from lab.wire.bgp.open import Open
 from tests.fuzz.bgp_seeds import SEEDS
 
 PREFIXES = 100_000
 
 
 def timed(work: Callable[[], object]) -> float:
-    started = time.perf_counter()
+    started = time.process_time()
     work()
-    return round(time.perf_counter() - started, 3)
+    return round(time.process_time() - started, 3)
 
 
 def established() -> Session:
@@ -44,9 +43,7 @@ def established() -> Session:
     session = Session(config, jitter=lambda: 1.0)
     session.start(0.0)
     session.connected(Direction.OUTGOING, IPv4Address("10.0.0.51"), 0.0)
-    peer: Open = Open(Asn(11000), 90, IPv4Address("10.0.0.1"), ())
-    greeting = SEEDS[MessageType.OPEN][0] if not peer.capabilities else peer.encode()
-    session.receive(Direction.OUTGOING, greeting + Keepalive().encode(), 0.0)
+    session.receive(Direction.OUTGOING, SEEDS[MessageType.OPEN][0] + Keepalive().encode(), 0.0)
     session.outputs()
     return session
 

@@ -66,11 +66,6 @@ class Containers:
         if published is None:
             self.destroy()
             control.launch(self._paths, self._project)
-        elif published.project != str(self._project):
-            raise MachineError(
-                f"a lab called {self._topology.name} runs from {published.project}",
-                hint="give one of the two another `name:` in its lab.yml, or run lab down there",
-            )
         specs = machine_specs(self._topology)
         request = {
             "verb": "define",
@@ -93,8 +88,13 @@ class Containers:
             raise MachineError(f"lab {self._topology.name} is not up", hint="lab up")
         return enter_command(published.leader(machine), argv, user=user, terminal=terminal)
 
-    def connections(self) -> Mapping[MachineName, Mapping[str, str]]:
-        reach = {"ansible_connection": "lab_machine", "ansible_lab_state": str(self._paths.state)}
+    def connections(self) -> Mapping[MachineName, Mapping[str, str | bool]]:
+        # nsenter makes root at once: sudo would only cost time.
+        reach: dict[str, str | bool] = {
+            "ansible_connection": "lab_machine",
+            "ansible_lab_state": str(self._paths.state),
+            "ansible_become": False,
+        }
         return {machine.name: reach for machine in self._topology.machines}
 
     def knows(self, configuration: str) -> bool:

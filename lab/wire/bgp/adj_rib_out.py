@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
+from itertools import islice
 
 from lab.wire.bgp.attribute_list import PathAttributes
 from lab.wire.bgp.attributes import (
@@ -119,7 +120,7 @@ class AdjRibOut:
         """Write up to `at_most` waiting prefixes of the families that have a next hop; withdrawals come first."""
         withdrawn: list[Prefix] = []
         announced: dict[tuple[Family, Path], list[Prefix]] = {}
-        for prefix in list(self._dirty)[:at_most]:
+        for prefix in list(islice(self._dirty, at_most)):
             del self._dirty[prefix]
             self._sort(prefix, withdrawn, announced, speaker.next_hops)
         messages = [*_withdrawals(withdrawn, speaker.dialect)]
