@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 PYTHON ?= python3
 UV ?= uv
 export UV
+LAB_FILE = $(if $(FILE),--file $(FILE))
 # What runs the lab, and what `make lint` needs beside it: probe=package.
 PACKAGES := python-venv=python3-venv systemd-nspawn=systemd-container mmdebstrap=mmdebstrap \
 	/usr/share/keyrings/debian-archive-keyring.gpg=debian-archive-keyring nft=nftables ip=iproute2 \
@@ -14,14 +15,14 @@ LINT_PACKAGES := shellcheck=shellcheck
 
 ##@ Use
 .PHONY: lab-up lab-down lab-test
-lab-up: setup ## Build the lab, or repair it, and prove that it works
-	$(BIN)/lab up
+lab-up: setup ## Build the lab, or repair it, and prove that it works (FILE=labs/….yml for another one)
+	$(BIN)/lab up $(LAB_FILE)
 
 lab-down: setup ## Remove the lab: no process, mount or network stays
-	$(BIN)/lab down
+	$(BIN)/lab down $(LAB_FILE)
 
 lab-test: setup ## Check the running lab from the client and the router
-	$(BIN)/lab test
+	$(BIN)/lab test $(LAB_FILE)
 
 .PHONY: setup
 setup: $(VENV)/.installed ## Install what is missing: packages, virtual environment, completion files
