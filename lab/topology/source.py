@@ -14,7 +14,7 @@ import yaml
 from lab.topology.mistakes import InvalidTopologyError, Mistake, shown
 
 MAX_BYTES: Final = 1 << 20
-MAX_NODES: Final = 10_000
+MAX_NODES: Final = 2_000
 MAX_DEPTH: Final = 20
 REMEDIES: Final = {
     "found character '\\t'": "spaces: YAML does not indent with tabs",
