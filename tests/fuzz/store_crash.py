@@ -34,6 +34,17 @@ class History:
     watched: dict[str, int | None] = field(default_factory=dict)
     acknowledged_revisions: set[int] = field(default_factory=set)
     writes: int = 0
+    _goal: tuple[int, asyncio.Event] = field(default_factory=lambda: (0, asyncio.Event()))
+
+    async def reached(self, writes: int) -> None:
+        """Wait until so many writes were acknowledged."""
+        self._goal = (writes, asyncio.Event())
+        await self._goal[1].wait()
+
+    def count(self) -> None:
+        self.writes += 1
+        if self.writes >= self._goal[0]:
+            self._goal[1].set()
 
 
 class Crash:
@@ -42,7 +53,7 @@ class Crash:
     def __init__(self, directory: Path, seed: int) -> None:
         self.server = PocketProcess(directory)
         self.history = History()
-        self.random = random.Random(seed)
+        self.random = random.Random(seed)  # noqa: S311  a seed makes a run repeatable
         self._serial = 0
 
     async def round(self, writes: int) -> None:
@@ -55,8 +66,7 @@ class Crash:
             watching = asyncio.create_task(self._watch(session))
             goal = self.history.writes + self.random.randint(writes // 2, writes)
             writers = [asyncio.create_task(self._write(session, index)) for index in range(WRITERS)]
-            while self.history.writes < goal:
-                await asyncio.sleep(0.001)
+            await self.history.reached(goal)
             await asyncio.sleep(self.random.random() * 0.01)
             self.server.kill()
             await asyncio.wait([watching, *writers], timeout=10)
@@ -94,7 +104,7 @@ class Crash:
         history.acknowledged[name] = history.unanswered.pop(name)
         if value:
             history.acknowledged_revisions.add(int(answer["metadata"]["resourceVersion"]))
-        history.writes += 1
+        history.count()
 
     async def _watch(self, session: aiohttp.ClientSession) -> None:
         since = self.history.revisions[-1] if self.history.revisions else 1
