@@ -93,7 +93,7 @@ async def listing(session: aiohttp.ClientSession, number: int) -> Json:
     """Fill a collection with Services and list them: seconds, and bytes of the answer."""
     body = {"spec": {"type": "LoadBalancer", "selector": {"app": "x"}, "ports": [{"port": 80}]}}
     await in_parallel(number, lambda i: create(session, SERVICES, {"metadata": {"name": f"s{i}"}, **body}))
-    samples = []
+    samples, size = [], 0
     for _ in range(5):
         began = time.perf_counter()
         async with session.get(SERVICES) as response:
