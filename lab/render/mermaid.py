@@ -27,8 +27,9 @@ def _lines(lab: Topology) -> Iterator[str]:
         yield f"    pool{number}{{{{{_label('pool ' + pool.name, *map(str, pool.addresses))}}}}}"
     yield "  end"
     yield f"  {_id(lab.client.name)} --- {_network_id(client)}"
-    for network in (client, cluster):
-        yield f"  {_network_id(network)} ---|{_label(*_addresses(lab.router, network.name))}| {_id(lab.router.name)}"
+    router, above, below = (_id(lab.router.name), _network_id(client), _network_id(cluster))
+    yield f"  {above} ---|{_label(*_addresses(lab.router, client.name))}| {router}"
+    yield f"  {router} ---|{_label(*_addresses(lab.router, cluster.name))}| {below}"
     for machine in (lab.control_plane, *lab.workers):
         yield f"  {_network_id(cluster)} --- {_id(machine.name)}"
     for worker in lab.workers:
@@ -53,9 +54,9 @@ def _label(*lines: str) -> str:
 
 
 def _network_id(network: Network) -> str:
-    return f"net{_id(network.name)}"
+    return f"network_{network.name.replace('-', '_')}"
 
 
-def _id(name: str) -> str:
+def _id(machine: str) -> str:
     """Return a node's identifier. The prefix keeps it clear of Mermaid's own words, such as `end`."""
-    return f"n_{name.replace('-', '_')}"
+    return f"machine_{machine.replace('-', '_')}"
