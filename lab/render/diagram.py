@@ -72,18 +72,21 @@ def _network(network: Network, box: Box) -> Iterator[str]:
 
 
 def _sessions(boxes: Layout) -> Iterator[str]:
-    """Yield a curve a worker: on the side of the links that makes them cross none."""
+    """Yield a curve a worker, beside the links: from the router's bottom to the side of the worker's link."""
     router = boxes.router
     step = min(APART, (router.width / 2 - APART) / len(boxes.workers))
     on_the_left = sum(worker.middle < router.middle for worker in boxes.workers)
-    ends = [
-        worker.middle + (APART if number < on_the_left else -APART)
-        for number, worker in enumerate(boxes.workers)
-    ]
-    for number, end in enumerate(ends):
+    for number, worker in enumerate(boxes.workers):
         place = number - on_the_left + (number >= on_the_left)
-        start = router.middle + place * step
-        yield draw.curve((start, router.bottom), (end, boxes.workers[0].y), "session")
+        end = _beside(worker.middle, router.middle, from_the_left=place < 0)
+        yield draw.curve((router.middle + place * step, router.bottom), (end, worker.y), "session")
+
+
+def _beside(link: float, middle: float, *, from_the_left: bool) -> float:
+    """Return where a session ends beside a worker's link: towards the middle, unless that is across it."""
+    if from_the_left:
+        return link + APART if link + APART < middle else link - APART
+    return link - APART if link - APART > middle else link + APART
 
 
 def _machines(lab: Topology, boxes: Layout) -> Iterator[str]:
