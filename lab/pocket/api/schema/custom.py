@@ -44,6 +44,8 @@ class _Completion:
         return own | self.object(rest, {**node, "properties": properties}, path)
 
     def value(self, value: Any, node: Node, path: str) -> Any:
+        if not node:
+            return value  # below what preserves unknown fields, nothing is known and all is kept
         if isinstance(value, dict):
             if node.get("x-kubernetes-embedded-resource"):
                 return self.resource(value, node, path)
