@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from lab.pocket import pki
-from lab.pocket.apiserver import bootstrap, connections
+from lab.pocket.apiserver import bootstrap, connections, crds
 from lab.pocket.apiserver.agents import Agents
 from lab.pocket.apiserver.authentication import Authenticator
 from lab.pocket.apiserver.authorization import Authorizer
@@ -56,12 +57,25 @@ async def running(
         settings = Settings(tuple(advertise), listener.getsockname()[1])
         state = _state(settings, store, signer)
         await bootstrap.ensure(state)
-        async with connections.serving(Server(state), listener, tls):
+        async with connections.serving(Server(state), listener, tls), _beside(crds.clean_up_forever(state)):
             url = f"https://{_in_url(advertise[0])}:{settings.port}"
             kubeconfig = write_kubeconfig(data, url, authority)
             if manifests:
                 await apply_all(state.registry, kubeconfig, manifests)
             yield Running(state, url, kubeconfig)
+
+
+@asynccontextmanager
+async def _beside(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """Do some endless work while the block runs; when it fails, the block's end says so."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+    if not task.cancelled():
+        task.result()
 
 
 def write_kubeconfig(data: Path, url: str, authority: pki.Identity) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from lab.pocket.api import schema
+from lab.pocket.api import defaults, schema
 from lab.pocket.api.schema import Processed, Schema
 from lab.pocket.apiserver.errors import bad_request, invalid
 from lab.pocket.apiserver.registry import Resource
@@ -31,6 +31,8 @@ def process(call: Call, obj: Object, *, old: Object | None = None) -> Object:
     call.warnings += processed.warnings
     if processed.errors:
         raise invalid(call.resource.about_kind(call.info.name), [error.cause() for error in processed.errors])
+    if found.native:
+        defaults.apply(processed.object, found)
     return processed.object
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-from lab.pocket.apiserver import metadata
-from lab.pocket.apiserver.errors import forbidden
-from lab.pocket.apiserver.registry import Resource
+from lab.pocket.api.field import FieldError
+from lab.pocket.apiserver import crds, metadata
+from lab.pocket.apiserver.errors import forbidden, invalid
+from lab.pocket.apiserver.registry import CRDS, Resource
 from lab.pocket.apiserver.state import Call
 from lab.pocket.store import Object
 
@@ -90,6 +91,8 @@ def mark_deleting(resource: Resource, obj: Object) -> None:
     """Show in an object's status that it is being deleted."""
     if resource.qualified == "namespaces":
         obj.setdefault("status", {})["phase"] = "Terminating"
+    if resource.qualified == CRDS:
+        crds.terminate(obj)
 
 
 def _keep_all_but_status(resource: Resource, new: Object, old: Object) -> None:
@@ -138,31 +141,26 @@ def _merge_string_data(_call: Call, obj: Object) -> None:
         obj["data"] = (obj.get("data") or {}) | encoded
 
 
-def _create_crd(_call: Call, obj: Object) -> None:
-    spec = obj.get("spec") or {}
-    moment = metadata.now()
-    obj["status"] = {
-        "acceptedNames": spec.get("names", {}),
-        "conditions": [
-            _condition("NamesAccepted", "NoConflicts", "no conflicts found", moment),
-            _condition("Established", "InitialNamesAccepted", "the initial names have been accepted", moment),
-        ],
-        "storedVersions": [version["name"] for version in spec.get("versions", ()) if version.get("storage")],
-    }
+def _create_crd(call: Call, obj: Object) -> None:
+    _refuse(call, crds.errors(obj))
+    crds.begin(call.store, obj)
 
 
-def _condition(kind: str, reason: str, message: str, moment: str) -> Object:
-    return {
-        "type": kind,
-        "status": "True",
-        "lastTransitionTime": moment,
-        "reason": reason,
-        "message": message,
-    }
+def _update_crd(call: Call, obj: Object) -> None:
+    if call.info.subresource == "status":
+        return
+    _refuse(call, crds.errors(obj))
+    crds.accept(call.store, obj)
+
+
+def _refuse(call: Call, errors: Iterable[FieldError]) -> None:
+    causes = [error.cause() for error in errors]
+    if causes:
+        raise invalid(call.resource.about_kind(call.info.name), causes)
 
 
 _ON_CREATE: dict[str, Hook] = {
-    "customresourcedefinitions.apiextensions.k8s.io": _create_crd,
+    CRDS: _create_crd,
     "daemonsets.apps": _create_apps,
     "deployments.apps": _create_apps,
     "namespaces": _create_namespace,
@@ -172,6 +170,7 @@ _ON_CREATE: dict[str, Hook] = {
     "services": _create_service,
 }
 _ON_UPDATE: dict[str, Hook] = {
+    CRDS: _update_crd,
     "namespaces": _update_namespace,
     "secrets": _merge_string_data,
 }
