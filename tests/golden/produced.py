@@ -16,10 +16,12 @@ from lab.render.schema import schema
 from lab.topology.loader import load
 from lab.topology.mistakes import InvalidTopologyError
 from lab.topology.model import Topology
+from tests.golden import rendered
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 HERE: Final = ROOT / "tests/golden"
 LABS: Final = (ROOT / "lab.yml", *sorted((ROOT / "labs").glob("*.yml")))
+ROUTED: Final = (*LABS, HERE / "roles/every-option.yml")
 WRONG: Final = tuple(sorted((HERE / "topology/errors").glob("*.yml")))
 
 Produce = Callable[[], str]
@@ -58,4 +60,14 @@ def goldens() -> dict[Path, Produce]:
         files[golden.with_suffix(".inventory.json")] = partial(of_lab, path, inventory_text)
         files[golden.with_suffix(".mmd")] = partial(of_lab, path, mermaid)
         files[golden.with_suffix(".svg")] = partial(of_lab, path, svg)
+    for path in ROUTED:
+        golden = HERE / "roles" / path.stem
+        files[golden.with_suffix(".bird.conf")] = partial(rendered.bird_conf, path)
+        files[golden.with_suffix(".hosts")] = partial(rendered.hosts, path)
+        files[golden.with_suffix(".client.yaml")] = partial(
+            rendered.routes, path, machine="client", role="client"
+        )
+        files[golden.with_suffix(".k8s-worker1.yaml")] = partial(
+            rendered.routes, path, machine="k8s-worker1", role="kube_node"
+        )
     return files | {path.with_suffix(".log"): partial(log, path) for path in WRONG}

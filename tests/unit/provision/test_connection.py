@@ -39,6 +39,7 @@ def test_a_machine_that_does_not_run_is_not_entered(tmp_path, known, reason):
 
 
 @pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 def test_the_first_process_of_a_namespace_is_a_machine(tmp_path):
     argv = ["unshare", "--pid", "--fork", "--kill-child", "sh", "-c", "echo; exec sleep 60"]
     with subprocess.Popen(argv, stdout=subprocess.PIPE) as outside:
