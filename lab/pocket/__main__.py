@@ -9,6 +9,7 @@ from typing import Final
 from lab.errors import LabError
 
 PROGRAMS: Final = {
+    "controllers": "lab.pocket.controllers.main",
     "kubeconfig": "lab.pocket.kubeconfig",
     "proxy": "lab.pocket.proxy.main",
     "server": "lab.pocket.apiserver.main",
