@@ -13,6 +13,8 @@ import click
 
 from lab.errors import LabError
 
+INTERRUPTED: Final = 130
+
 VERBS: Final = {
     "up": "Build the lab, or repair it.",
     "down": "Remove the lab.",
@@ -58,7 +60,15 @@ def lab() -> None:
 def main() -> None:
     """Run the command line; every LabError becomes one message and an exit code."""
     try:
-        lab(prog_name="lab")
+        lab(prog_name="lab", standalone_mode=False)
+    except click.exceptions.Exit as end:
+        sys.exit(end.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort:
+        click.echo("lab: interrupted; the same command goes on where this one stopped", err=True)
+        sys.exit(INTERRUPTED)
     except LabError as error:
         click.echo(f"lab: {error.message}", err=True)
         if error.hint:

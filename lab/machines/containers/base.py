@@ -5,8 +5,10 @@ The recipe is data, and its hash is the base's name: a changed recipe makes a ne
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +20,7 @@ from lab.machines.containers.cache import Entry, bases
 
 SUITE: Final = "trixie"
 BUILD_TIMEOUT: Final = 900.0
+NO_ROOM: Final = 64 << 20
 MIRROR_VARIABLE: Final = "LAB_DEBIAN_MIRROR"
 
 PACKAGES: Final = (
@@ -139,11 +142,18 @@ def _debootstrap(tree: Path, on_line: Callable[[str], None]) -> None:
             process.kill()
             raise
     if process.returncode != 0:
+        _blame_a_full_disk(tree.parent)
         said = "\n".join(lines[-6:])
         raise HostError(
             f"mmdebstrap could not build the Debian base:\n{said}",
             hint=f"a Debian mirror must be reachable; {MIRROR_VARIABLE}=URL names another one",
         )
+
+
+def _blame_a_full_disk(directory: Path) -> None:
+    """Raise the error that `Shelf.make` knows when there is no room left: mmdebstrap only says that dpkg failed."""
+    if shutil.disk_usage(directory).free < NO_ROOM:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _customise(tree: Path) -> None:

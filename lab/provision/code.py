@@ -1,0 +1,45 @@
+"""The programs that run on the machines, packed: `python -m lab.provision.code FILE` writes one archive.
+
+Only the rooms that nodes need, the same bytes every time: sorted names, no times, owners or caches.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+import tarfile
+from pathlib import Path
+from typing import Final
+
+import lab
+
+ROOMS: Final = ("balancer", "errors.py", "kits", "kube", "links", "pocket", "wire", "__init__.py")
+PACKAGE: Final = Path(lab.__file__).parent
+
+
+def pack() -> bytes:
+    """Return a tar archive with the package `lab` as far as machines need it."""
+    output = io.BytesIO()
+    with tarfile.open(fileobj=output, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        for path in _files():
+            member = tarfile.TarInfo(str(path.relative_to(PACKAGE.parent)))
+            member.size, member.mode = path.stat().st_size, 0o644
+            with path.open("rb") as content:
+                archive.addfile(member, content)
+    return output.getvalue()
+
+
+def _files() -> list[Path]:
+    tops = [PACKAGE / name for name in ROOMS]
+    paths = [path for top in tops for path in (top.rglob("*") if top.is_dir() else [top])]
+    return sorted(path for path in paths if path.is_file() and "__pycache__" not in path.parts)
+
+
+def main() -> None:
+    target, packed = Path(sys.argv[1]), pack()
+    if not target.exists() or target.read_bytes() != packed:
+        target.write_bytes(packed)
+
+
+if __name__ == "__main__":
+    main()
