@@ -60,9 +60,7 @@ def lab() -> None:
 def main() -> None:
     """Run the command line; every LabError becomes one message and an exit code."""
     try:
-        lab(prog_name="lab", standalone_mode=False)
-    except click.exceptions.Exit as end:
-        sys.exit(end.exit_code)
+        sys.exit(lab(prog_name="lab", standalone_mode=False))
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

@@ -32,7 +32,10 @@ def test_every_verb_has_help(verb: str) -> None:
     assert command.help
 
 
-@pytest.mark.parametrize(("argv", "code"), [(["--help"], 0), (["upp"], 2), (["up", "--no-such-option"], 2)])
+@pytest.mark.parametrize(
+    ("argv", "code"),
+    [(["--help"], 0), (["upp"], 2), (["up", "--no-such-option"], 2), (["validate", "/none"], 2)],
+)
 def test_exit_codes(argv: list[str], code: int) -> None:
     done = _lab(*argv)
     assert done.returncode == code
