@@ -38,7 +38,7 @@ def _state(lab: Lab, machine: str) -> str:
 
 
 def _boots(lab: Lab, machine: str) -> int:
-    return next(m["boots"] for m in lab.json("status", check=False)["machines"] if m["name"] == machine)
+    return int(next(m["boots"] for m in lab.json("status", check=False)["machines"] if m["name"] == machine))
 
 
 def _wait(lab: Lab, machine: str, state: str) -> bool:
