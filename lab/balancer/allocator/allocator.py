@@ -120,7 +120,8 @@ class Allocator:
             raise AllocationError(f"{_list(addresses)}: more than two addresses")
         if len({family_of(address) for address in addresses}) != len(addresses):
             raise AllocationError(f"{_list(addresses)} has the same family")
-        pool = self._pool_for(addresses, service=service)
+        own = self._assignments.get(service.key)
+        pool = self._pool_for(addresses, service=service, preferred=own.pool if own else None)
         if pool is None:
             raise AllocationError(*self._not_assignable(service, addresses))
         try:
