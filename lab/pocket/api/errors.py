@@ -1,6 +1,8 @@
 """What the pure part of the API refuses; the server turns each into a `Status` with the error's HTTP code.
 
 lab.errors.ApiError
+├── AllocationError       an address or port cannot be allocated: 500 InternalError
+├── InvalidError          the object cannot be stored, for these fields' sake: 422 Invalid
 ├── QuantityError         a text is no quantity
 └── PatchError            the patch itself is no patch: 400 BadRequest
     ├── PatchConflictError    the patch is fine and does not fit the object: 422 Invalid
@@ -9,11 +11,32 @@ lab.errors.ApiError
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 from lab.errors import ApiError
+from lab.pocket.api.field import FieldError, aggregate
 
-__all__ = ["PatchConflictError", "PatchError", "PatchTooLargeError", "QuantityError"]
+__all__ = [
+    "AllocationError",
+    "InvalidError",
+    "PatchConflictError",
+    "PatchError",
+    "PatchTooLargeError",
+    "QuantityError",
+]
+
+
+class AllocationError(ApiError):
+    """Every address or port of the range is in use, or the health check's port is."""
+
+
+class InvalidError(ApiError):
+    """The object is well-formed and not acceptable; `errors` says which fields are wrong."""
+
+    def __init__(self, errors: Iterable[FieldError]) -> None:
+        self.errors = list(errors)
+        super().__init__(aggregate(self.errors))
 
 
 class PatchError(ApiError):

@@ -71,7 +71,7 @@ def aggregate(errors: Iterable[FieldError]) -> str:
 def _shown(value: Any) -> str:
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+    return orjson.dumps(value).decode()
 
 
 def invalid(path: str, value: Any, detail: str) -> FieldError:
@@ -95,8 +95,8 @@ def not_found(path: str, value: Any) -> FieldError:
 
 
 def not_supported(path: str, value: Any, supported: Iterable[str]) -> FieldError:
-    """Return the error for a value outside of an enumeration; Kubernetes lists the values sorted."""
-    listed = ", ".join(f'"{name}"' for name in sorted(supported))
+    """Return the error for a value outside of an enumeration, listed in the order given."""
+    listed = ", ".join(f'"{name}"' for name in supported)
     return FieldError(Kind.NOT_SUPPORTED, path, value, f"supported values: {listed}" if listed else "")
 
 
