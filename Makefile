@@ -33,12 +33,15 @@ $(VENV)/.installed: requirements.txt pyproject.toml Makefile
 	@touch $@
 
 ##@ Develop
-.PHONY: test unit lint fmt bench fuzz lock clean
+.PHONY: test unit contract lint fmt bench fuzz lock clean
 test: setup lint unit ## Everything: linters, tests without machines, tests with machines of their own
 	$(BIN)/python -m pytest tests/lifecycle
 
 unit: setup ## Tests that need no machine
 	$(BIN)/python -m pytest
+
+contract: setup ## Ask a cluster what a Kubernetes API promises: KUBECONFIG=FILE, or a server of our own
+	$(BIN)/python -m pytest tests/contract $(if $(KUBECONFIG),--kubeconfig $(KUBECONFIG))
 
 lint: setup ## All linters
 	scripts/system-packages $(LINT_PACKAGES)

@@ -23,6 +23,7 @@ VERBS: dict[str, Handler] = {
     "delete": deleting.delete,
     "deletecollection": deleting.delete_collection,
 }
+ON_COLLECTION, ON_OBJECT = {"create", "deletecollection"}, {"get", "update", "patch", "delete"}
 STATUS: dict[str, Handler] = {"get": reading.get, "update": updating.update, "patch": patching.patch}
 SCALE: dict[str, Handler] = {"get": scale.get, "update": scale.update, "patch": scale.patch}
 SPECIAL: dict[tuple[str, str], Handler] = {  # (resource, subresource)
@@ -55,7 +56,8 @@ def find(call: Call) -> Handler | None:
     served = resource.subresource(info.subresource) if info.subresource else resource
     if served is None:
         return None
-    if info.verb not in served.verbs:
+    misplaced = info.verb in ON_COLLECTION if info.name else info.verb in ON_OBJECT
+    if info.verb not in served.verbs or (misplaced and not info.subresource):
         raise method_not_allowed()
     special = SPECIAL.get((resource.qualified, info.subresource))
     if special:

@@ -138,4 +138,6 @@ def answer_status(*, code: int = 200, details: Object | None = None) -> web.Resp
 
 
 def _in_version(resource: Resource, obj: Object) -> Object:
-    return obj | {"apiVersion": resource.api_version} if resource.custom else obj
+    if resource.custom and obj["kind"] == resource.kind:
+        return obj | {"apiVersion": resource.api_version}
+    return obj

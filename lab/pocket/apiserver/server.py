@@ -13,6 +13,7 @@ from aiohttp import web
 
 from lab.pocket.apiserver import authorization, discovery, dispatch, request
 from lab.pocket.apiserver.errors import About, StatusError, forbidden
+from lab.pocket.apiserver.impersonation import impersonated
 from lab.pocket.apiserver.openapi import OpenApi
 from lab.pocket.apiserver.request import RequestInfo
 from lab.pocket.apiserver.state import Call, State
@@ -69,6 +70,7 @@ class Server:
         user = self.state.authenticator.authenticate(
             _certificate(http), http.headers.get("Authorization", "")
         )
+        user = impersonated(user, http.headers, self.state.authorizer)
         info = request.parse(http.method, http.path, http.query)
         self._authorize(user, info)
         if info.path:

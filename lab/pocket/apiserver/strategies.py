@@ -6,7 +6,7 @@ from base64 import b64encode
 from collections.abc import Callable, Iterable
 
 from lab.pocket.api.field import FieldError
-from lab.pocket.apiserver import crds, metadata
+from lab.pocket.apiserver import authorization, crds, escalation, metadata
 from lab.pocket.apiserver.errors import forbidden, invalid
 from lab.pocket.apiserver.registry import CRDS, Resource
 from lab.pocket.apiserver.state import Call
@@ -159,7 +159,13 @@ def _refuse(call: Call, errors: Iterable[FieldError]) -> None:
         raise invalid(call.resource.about_kind(call.info.name), causes)
 
 
-_ON_CREATE: dict[str, Hook] = {
+RBAC_HOOKS: dict[str, Hook] = {
+    authorization.CLUSTER_ROLES: escalation.check_role,
+    authorization.ROLES: escalation.check_role,
+    authorization.CLUSTER_ROLE_BINDINGS: escalation.check_binding,
+    authorization.ROLE_BINDINGS: escalation.check_binding,
+}
+_ON_CREATE: dict[str, Hook] = RBAC_HOOKS | {
     CRDS: _create_crd,
     "daemonsets.apps": _create_apps,
     "deployments.apps": _create_apps,
@@ -169,7 +175,7 @@ _ON_CREATE: dict[str, Hook] = {
     "secrets": _merge_string_data,
     "services": _create_service,
 }
-_ON_UPDATE: dict[str, Hook] = {
+_ON_UPDATE: dict[str, Hook] = RBAC_HOOKS | {
     CRDS: _update_crd,
     "namespaces": _update_namespace,
     "secrets": _merge_string_data,

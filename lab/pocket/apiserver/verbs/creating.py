@@ -33,8 +33,8 @@ async def create_object(call: Call, obj: Object) -> Object:
     """Store an object that was decoded already; returns it as stored. Sets the name of `call`."""
     metadata.check_types(obj["metadata"], call.about)
     check_namespace(call, obj)
-    obj = processing.process(call, obj)
     _name(call, obj)
+    obj = processing.process(call, obj)
     _check_namespace_accepts(call)
     if call.store.latest(call.key) is not None:
         raise already_exists(call.about)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from lab.pocket.apiserver import bodies, metadata, processing, representation, strategies
-from lab.pocket.apiserver.errors import bad_request, not_found
+from lab.pocket.apiserver.errors import bad_request, cause, invalid, not_found
 from lab.pocket.apiserver.state import Call
 from lab.pocket.apiserver.verbs.creating import check_kind, check_namespace, create_object
 from lab.pocket.store import Change, Object, Row
@@ -29,6 +29,9 @@ async def update(call: Call) -> web.StreamResponse:
         if call.resource.plural in CREATED_BY_UPDATE and not obj["metadata"].get("resourceVersion"):
             return representation.answer_object(call, await create_object(call, obj), status=201)
         raise not_found(call.about)
+    if call.resource.custom and not obj["metadata"].get("resourceVersion"):
+        required = cause("Invalid", "metadata.resourceVersion", "Invalid value: 0: must be specified for an update")
+        raise invalid(call.resource.about_kind(name), [required])
     obj = processing.process(call, obj, old=row.decoded())
     return representation.answer_object(call, await store_new_state(call, row, obj))
 

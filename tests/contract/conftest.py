@@ -1,0 +1,68 @@
+"""A cluster to ask: the one of `--kubeconfig`, or a pocket server that lives as long as the tests."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.contract.client import Api
+from tests.fuzz.pocket_process import PocketProcess
+
+Kubectl = Callable[..., str]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--kubeconfig", type=Path, help="the cluster to test (default: a pocket server)")
+
+
+@pytest.fixture(scope="session")
+def kubeconfig(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    given = request.config.getoption("--kubeconfig")
+    if given:
+        yield given
+        return
+    server = PocketProcess(tmp_path_factory.mktemp("pocket"))
+    server.start()
+    yield server.kubeconfig
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def api(kubeconfig: Path) -> Api:
+    return Api(kubeconfig)
+
+
+@pytest.fixture
+def namespace(api: Api) -> Iterator[str]:
+    """A namespace of the test's own."""
+    name = f"contract-{uuid.uuid4().hex[:8]}"
+    api.create("/api/v1/namespaces", {"metadata": {"name": name}})
+    yield name
+    api.send("DELETE", f"/api/v1/namespaces/{name}")
+
+
+@pytest.fixture
+def core(namespace: str) -> str:
+    """The path below which core kinds of the test's namespace live."""
+    return f"/api/v1/namespaces/{namespace}"
+
+
+@pytest.fixture
+def kubectl(kubeconfig: Path, namespace: str, tmp_path: Path) -> Kubectl:
+    """Run the machine's kubectl in the test's namespace; returns what it printed, or fails with it."""
+    program = shutil.which("kubectl")
+    if program is None:
+        pytest.skip("no kubectl on this machine")
+    base = [program, "--kubeconfig", str(kubeconfig), "--namespace", namespace, "--cache-dir", str(tmp_path / "cache")]
+
+    def run(*arguments: str, stdin: str = "", fails: bool = False) -> str:
+        done = subprocess.run([*base, *arguments], input=stdin, capture_output=True, text=True, timeout=60)
+        assert (done.returncode != 0) is fails, done.stdout + done.stderr
+        return done.stderr if fails else done.stdout
+
+    return run
