@@ -41,7 +41,7 @@ unit: setup ## Tests that need no machine
 	$(BIN)/python -m pytest
 
 contract: setup ## Ask a cluster what a Kubernetes API promises: KUBECONFIG=FILE, or a server of our own
-	$(BIN)/python -m pytest tests/contract $(if $(KUBECONFIG),--kubeconfig $(KUBECONFIG))
+	$(BIN)/python -m pytest tests/contract $(if $(filter command,$(origin KUBECONFIG)),--kubeconfig $(KUBECONFIG))
 
 lint: setup ## All linters
 	scripts/system-packages $(LINT_PACKAGES)

@@ -52,7 +52,9 @@ class Api:
         """Return a client that is known by a token alone; "" is anonymous."""
         return Api(self._kubeconfig, token=token)
 
-    def send(self, method: str, path: str, body: Any = None, *, headers: Json | None = None, **query: Any) -> Answer:
+    def send(
+        self, method: str, path: str, body: Any = None, *, headers: Json | None = None, **query: Any
+    ) -> Answer:
         connection, response = self._open(method, path, body, headers or {}, query)
         with contextlib.closing(connection):
             raw = response.read()
@@ -60,7 +62,9 @@ class Api:
         content = orjson.loads(raw) if is_json and raw else raw.decode()
         return Answer(response.status, content, {k.lower(): v for k, v in response.headers.items()})
 
-    def ok(self, method: str, path: str, body: Any = None, *, headers: Json | None = None, **query: Any) -> Any:
+    def ok(
+        self, method: str, path: str, body: Any = None, *, headers: Json | None = None, **query: Any
+    ) -> Any:
         """Send a request that must be granted; returns the body."""
         answer = self.send(method, path, body, headers=headers, **query)
         assert answer.code in {200, 201, 202}, answer

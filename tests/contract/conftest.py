@@ -58,10 +58,20 @@ def kubectl(kubeconfig: Path, namespace: str, tmp_path: Path) -> Kubectl:
     program = shutil.which("kubectl")
     if program is None:
         pytest.skip("no kubectl on this machine")
-    base = [program, "--kubeconfig", str(kubeconfig), "--namespace", namespace, "--cache-dir", str(tmp_path / "cache")]
+    base = [
+        program,
+        "--kubeconfig",
+        str(kubeconfig),
+        "--namespace",
+        namespace,
+        "--cache-dir",
+        str(tmp_path / "cache"),
+    ]
 
     def run(*arguments: str, stdin: str = "", fails: bool = False) -> str:
-        done = subprocess.run([*base, *arguments], input=stdin, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(
+            [*base, *arguments], check=False, input=stdin, capture_output=True, text=True, timeout=60
+        )
         assert (done.returncode != 0) is fails, done.stdout + done.stderr
         return done.stderr if fails else done.stdout
 

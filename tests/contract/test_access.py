@@ -104,7 +104,9 @@ def test_token_review(api: Api, core: str, namespace: str) -> None:
     assert status["error"]
 
 
-def test_without_a_role_nothing_is_allowed_and_the_refusal_says_what(robot: Api, core: str, namespace: str) -> None:
+def test_without_a_role_nothing_is_allowed_and_the_refusal_says_what(
+    robot: Api, core: str, namespace: str
+) -> None:
     user = f"system:serviceaccount:{namespace}:robot"
     answer = robot.send("GET", f"{core}/pods")
     assert answer.refusal == (403, "Forbidden")
@@ -149,7 +151,9 @@ def test_access_reviews(api: Api, robot: Api, grant, namespace: str) -> None:
     user = f"system:serviceaccount:{namespace}:robot"
     asked = {"spec": {**review["spec"], "user": user}}
     assert api.create(f"{AUTHORIZATION}/subjectaccessreviews", asked)["status"]["allowed"] is True
-    rules = robot.create(f"{AUTHORIZATION}/selfsubjectrulesreviews", {"spec": {"namespace": namespace}})["status"]
+    rules = robot.create(f"{AUTHORIZATION}/selfsubjectrulesreviews", {"spec": {"namespace": namespace}})[
+        "status"
+    ]
     assert {"verbs": ["get"], "apiGroups": [""], "resources": ["pods"]} in rules["resourceRules"]
 
 

@@ -25,7 +25,10 @@ SCHEMA: Json = {
     "type": "object",
     "properties": {
         "spec": WIDGET_SPEC,
-        "status": {"type": "object", "properties": {"ready": {"type": "boolean"}, "replicas": {"type": "integer"}}},
+        "status": {
+            "type": "object",
+            "properties": {"ready": {"type": "boolean"}, "replicas": {"type": "integer"}},
+        },
     },
 }
 
@@ -96,7 +99,10 @@ def test_discovery_lists_it(api: Api, group: str) -> None:
     resources = {r["name"]: r for r in api.get(f"/apis/{group}/v1")["resources"]}
     assert set(resources) == {"widgets", "widgets/status", "widgets/scale"}
     assert resources["widgets"]["shortNames"] == ["wd"]
-    assert (resources["widgets/scale"]["group"], resources["widgets/scale"]["kind"]) == ("autoscaling", "Scale")
+    assert (resources["widgets/scale"]["group"], resources["widgets/scale"]["kind"]) == (
+        "autoscaling",
+        "Scale",
+    )
     versions = [v["version"] for v in api.get(f"/apis/{group}")["versions"]]
     assert versions == ["v1", "v1beta1"]
 
@@ -125,10 +131,13 @@ def test_defaults_are_written_and_the_unknown_is_pruned(api: Api, group: str, wi
         ({"size": 3, "port": True}, "spec.port"),
     ],
 )
-def test_what_breaks_the_schema_is_invalid(api: Api, group: str, widgets: str, spec: Json, field: str) -> None:
+def test_what_breaks_the_schema_is_invalid(
+    api: Api, group: str, widgets: str, spec: Json, field: str
+) -> None:
     answer = api.send("POST", widgets, widget(group, "a", **spec))
     assert answer.refusal == (422, "Invalid")
-    assert answer.body["message"].startswith('Widget.') and '"a" is invalid: ' in answer.body["message"]
+    assert answer.body["message"].startswith("Widget.")
+    assert '"a" is invalid: ' in answer.body["message"]
     assert field in {cause["field"] for cause in answer.body["details"]["causes"]}
 
 
@@ -184,14 +193,22 @@ def test_an_update_must_name_its_version(api: Api, group: str, widgets: str) -> 
         {"metadata": {"name": "other.example.com"}},
         {"spec": {"versions": []}},
         {"spec": {"versions": [version("v1", storage=False)]}},
-        {"spec": {"versions": [{**version("v1", storage=True), "schema": {"openAPIV3Schema": {"type": "array"}}}]}},
+        {
+            "spec": {
+                "versions": [
+                    {**version("v1", storage=True), "schema": {"openAPIV3Schema": {"type": "array"}}}
+                ]
+            }
+        },
         {"spec": {"versions": [{**version("v1", storage=True), "schema": None}]}},
     ],
     ids=["name", "no-version", "no-storage", "not-an-object", "no-schema"],
 )
 def test_definitions_that_make_no_sense_are_invalid(api: Api, change: Json) -> None:
     body = definition("wrong.example.com")
-    body = {key: value | change.get(key, {}) if isinstance(value, dict) else value for key, value in body.items()}
+    body = {
+        key: value | change.get(key, {}) if isinstance(value, dict) else value for key, value in body.items()
+    }
     assert api.send("POST", CRDS, body).refusal == (422, "Invalid")
 
 

@@ -81,7 +81,9 @@ def test_pages_show_one_moment(api: Api, filled: str) -> None:
     assert names(first) == ["a", "b"]
     api.ok("DELETE", f"{filled}/c")
     api.create(filled, {"metadata": {"name": "bb", "labels": {"suite": "lists"}}})
-    second = api.get(filled, limit=10, labelSelector="suite=lists", **{"continue": first["metadata"]["continue"]})
+    second = api.get(
+        filled, limit=10, labelSelector="suite=lists", **{"continue": first["metadata"]["continue"]}
+    )
     assert names(second) == ["c", "d", "e", "f"]
     assert second["metadata"]["resourceVersion"] == first["metadata"]["resourceVersion"]
     assert not second["metadata"].get("continue")
@@ -104,7 +106,9 @@ def test_a_list_not_older_than_a_revision(api: Api, filled: str) -> None:
 def test_a_list_at_exactly_a_revision(api: Api, filled: str) -> None:
     revision = api.get(filled)["metadata"]["resourceVersion"]
     api.ok("DELETE", f"{filled}/a")
-    listed = api.get(filled, resourceVersion=revision, resourceVersionMatch="Exact", labelSelector="suite=lists")
+    listed = api.get(
+        filled, resourceVersion=revision, resourceVersionMatch="Exact", labelSelector="suite=lists"
+    )
     assert names(listed) == list("abcdef")
     assert listed["metadata"]["resourceVersion"] == revision
 

@@ -21,7 +21,11 @@ def test_it_shows_changes_after_a_revision(api: Api, core: str) -> None:
         changed = api.patch(f"{path}/a", {"metadata": {"labels": {"x": "1"}}})
         api.ok("DELETE", f"{path}/a")
         added, modified, deleted = next(events), next(events), next(events)
-    assert [seen(e) for e in (added, modified, deleted)] == [("ADDED", "a"), ("MODIFIED", "a"), ("DELETED", "a")]
+    assert [seen(e) for e in (added, modified, deleted)] == [
+        ("ADDED", "a"),
+        ("MODIFIED", "a"),
+        ("DELETED", "a"),
+    ]
     assert added["object"] == created
     assert modified["object"] == changed
     gone = deleted["object"]["metadata"]

@@ -30,7 +30,9 @@ async def update(call: Call) -> web.StreamResponse:
             return representation.answer_object(call, await create_object(call, obj), status=201)
         raise not_found(call.about)
     if call.resource.custom and not obj["metadata"].get("resourceVersion"):
-        required = cause("Invalid", "metadata.resourceVersion", "Invalid value: 0: must be specified for an update")
+        required = cause(
+            "Invalid", "metadata.resourceVersion", "Invalid value: 0: must be specified for an update"
+        )
         raise invalid(call.resource.about_kind(name), [required])
     obj = processing.process(call, obj, old=row.decoded())
     return representation.answer_object(call, await store_new_state(call, row, obj))
