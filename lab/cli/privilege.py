@@ -27,7 +27,8 @@ def become_root(why: str) -> None:
         )
     click.echo(f"lab: root is needed to {why}; asking sudo", err=True)
     environment = [f"{name}={os.environ[name]}" for name in KEEP if name in os.environ]
-    environment.append(f"LAB_CACHE_DIR={cache_directory()}")
+    cache_directory().mkdir(parents=True, exist_ok=True)  # as its user, before root would
+    environment += [f"LAB_CACHE_DIR={cache_directory()}", "PYTHONDONTWRITEBYTECODE=1"]
     become(["sudo", "env", *environment, sys.executable, "-m", "lab.cli", *sys.argv[1:]])
 
 

@@ -65,7 +65,7 @@ def launch(paths: RunPaths, project: Path) -> None:
     paths.directory.mkdir(parents=True, exist_ok=True)
     paths.state.unlink(missing_ok=True)
     argv = ["unshare", "--mount", "--net", "--pid", "--uts", "--ipc", "--fork", "--kill-child=SIGKILL"]
-    argv += [sys.executable, "-I", "-m", "lab.machines.containers.supervisor", paths.lab, str(project)]
+    argv += [sys.executable, "-I", "-B", "-m", "lab.machines.containers.supervisor", paths.lab, str(project)]
     with paths.log.open("ab") as log:
         process = subprocess.Popen(
             argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/"
