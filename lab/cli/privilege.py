@@ -11,7 +11,7 @@ from typing import NoReturn
 import click
 
 from lab.errors import HostError
-from lab.machines.containers.cache import cache_directory
+from lab.machines.cache import cache_directory
 
 KEEP = ("TERM", "COLORTERM", "NO_COLOR", "LANG", "LAB_DEBIAN_MIRROR", "http_proxy", "https_proxy", "no_proxy")
 

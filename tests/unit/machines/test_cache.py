@@ -9,7 +9,7 @@ import pytest
 
 from lab.errors import HostError
 from lab.kits.files import content_digest
-from lab.machines.containers.cache import Entry, Shelf
+from lab.machines.cache import Entry, Shelf
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""Virtual machines through Vagrant: libvirt or VirtualBox; real kernels, minutes instead of seconds."""
