@@ -1,0 +1,41 @@
+"""Strategic merge patches of a Deployment, as a real server merges them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from lab.pocket.api import defaults, schema, strategic_merge, values
+from lab.pocket.api.errors import PatchError
+from tests.unit.pocket.api.answers import Case, load
+
+VECTORS = load("strategic_merge")
+DEPLOYMENT = schema.builtin("apps", "v1", "Deployment")
+assert DEPLOYMENT is not None
+
+
+def completed(obj: dict[str, Any]) -> dict[str, Any]:
+    assert DEPLOYMENT is not None
+    processed = schema.process(obj, DEPLOYMENT)
+    assert not processed.malformed
+    defaults.apply(processed.object, DEPLOYMENT)
+    return processed.object
+
+
+STORED = completed(VECTORS["setup"][0]["body"])
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, id=case["name"]) for case in VECTORS["cases"]])
+def test_as_a_real_server(case: Case) -> None:
+    assert DEPLOYMENT is not None
+    before, answer = values.copy([STORED, case["body"]]), case["answer"]
+    if answer["code"] in {400, 500}:
+        with pytest.raises(PatchError):
+            strategic_merge.apply(STORED, case["body"], DEPLOYMENT.root)
+    elif answer["code"] == 200:
+        merged = completed(strategic_merge.apply(STORED, case["body"], DEPLOYMENT.root))
+        for name in ("namespace", "resourceVersion"):
+            answer["object"]["metadata"].pop(name, None)
+        assert merged == answer["object"]
+    assert [STORED, case["body"]] == before
