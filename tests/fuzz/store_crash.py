@@ -19,7 +19,7 @@ import orjson
 
 from tests.fuzz.pocket_process import PocketProcess
 
-COLLECTION = "/api/v1/namespaces/default/configmaps"
+COLLECTION = "/api/v1/namespaces/kube-public/secrets"
 WRITERS = 8
 GONE = None
 
@@ -97,7 +97,7 @@ class Crash:
         history = self.history
         history.unanswered[name] = value
         path = COLLECTION if method == "POST" else f"{COLLECTION}/{name}"
-        body = {"metadata": {"name": name}, "data": {"value": str(value)}} if value else {}
+        body = {"metadata": {"name": name, "annotations": {"value": str(value)}}} if value else {}
         async with session.request(method, path, json=body) as response:
             answer = await response.json()
         assert response.status in {200, 201}, answer
@@ -130,7 +130,7 @@ class Crash:
         if event["type"] == "DELETED":
             del history.watched[name]
         else:
-            history.watched[name] = int(obj["data"]["value"])
+            history.watched[name] = int(obj["metadata"]["annotations"]["value"])
 
     async def _check(self, tls: Any) -> None:
         """Compare what the server has with what clients know; catches the watcher up on the way."""
@@ -139,7 +139,10 @@ class Crash:
             async with session.get(COLLECTION) as response:
                 listed = await response.json()
             await self._catch_up(session, int(listed["metadata"]["resourceVersion"]))
-        stored = {item["metadata"]["name"]: int(item["data"]["value"]) for item in listed["items"]}
+        stored = {
+            item["metadata"]["name"]: int(item["metadata"]["annotations"]["value"])
+            for item in listed["items"]
+        }
         history = self.history
         for name, value in history.acknowledged.items():
             allowed = {value, history.unanswered.get(name, value)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 
-from lab.pocket.apiserver import metadata, rbac_defaults
+from lab.pocket.apiserver import metadata, namespaces, rbac_defaults
 from lab.pocket.apiserver.state import State
 from lab.pocket.store import Change, Key, Object
 
@@ -20,18 +20,13 @@ async def ensure(state: State) -> None:
 
 
 def _missing_namespaces(state: State) -> list[Change]:
-    objects = []
+    changes = []
     for name in NAMESPACES:
-        labels = {"kubernetes.io/metadata.name": name}
-        namespace = {
-            "kind": "Namespace",
-            "apiVersion": "v1",
-            "metadata": {"name": name, "labels": labels},
-            "spec": {"finalizers": ["kubernetes"]},
-            "status": {"phase": "Active"},
-        }
-        objects.append((Key("namespaces", "", name), namespace))
-    return _new(state, objects)
+        namespace = {"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": name}}
+        namespaces.begin(namespace)
+        made = _new(state, [(Key("namespaces", "", name), namespace)])
+        changes += made + (namespaces.companions(name, state.settings.authority_pem) if made else [])
+    return changes
 
 
 def _rbac(state: State) -> list[Change]:

@@ -54,7 +54,7 @@ async def running(
     certificate, key = pki.write_identity(data / "pki", "apiserver", identity)
     tls = connections.tls_context(certificate, key, data / "pki" / "ca.crt")
     async with opened(data / "store.db", limits) as store:
-        settings = Settings(tuple(advertise), listener.getsockname()[1])
+        settings = Settings(tuple(advertise), listener.getsockname()[1], authority.certificate_pem.decode())
         state = _state(settings, store, signer)
         await bootstrap.ensure(state)
         async with connections.serving(Server(state), listener, tls), _beside(crds.clean_up_forever(state)):

@@ -25,6 +25,7 @@ class Settings:
 
     advertise: tuple[str, ...] = ("127.0.0.1",)
     port: int = 6443
+    authority_pem: str = ""
     service_networks: tuple[str, ...] = ("10.96.0.0/16",)
     node_ports: range = range(30000, 32768)
 

@@ -6,11 +6,11 @@ from base64 import b64encode
 from collections.abc import Callable, Iterable
 
 from lab.pocket.api.field import FieldError
-from lab.pocket.apiserver import authorization, crds, escalation, metadata
+from lab.pocket.apiserver import authorization, crds, escalation, metadata, namespaces, pod_admission
 from lab.pocket.apiserver.errors import forbidden, invalid
 from lab.pocket.apiserver.registry import CRDS, Resource
 from lab.pocket.apiserver.state import Call
-from lab.pocket.store import Object
+from lab.pocket.store import Change, Object
 
 POD_GRACE_SECONDS = 30
 COUNTED = {  # resources whose metadata.generation counts changes of what is desired
@@ -58,6 +58,13 @@ def prepare_update(call: Call, new: Object, old: Object) -> None:
     if has_generation(call.resource) and call.info.subresource != "status":
         whole = call.resource.custom is not None and call.resource.subresource("status") is None
         metadata.bump_generation(new, old, whole=whole)
+
+
+def companions(call: Call) -> list[Change]:
+    """Return what is written together with a new object."""
+    if call.resource.qualified == "namespaces":
+        return namespaces.companions(call.info.name, call.state.settings.authority_pem)
+    return []
 
 
 def is_gone(obj: Object, *, deleting: bool = False) -> bool:
@@ -113,17 +120,11 @@ def _keep(new: Object, old: Object, name: str) -> None:
 
 
 def _create_namespace(_call: Call, obj: Object) -> None:
-    obj["metadata"].setdefault("labels", {})["kubernetes.io/metadata.name"] = obj["metadata"]["name"]
-    obj["spec"] = {"finalizers": ["kubernetes"]}
-    obj["status"] = {"phase": "Active"}
+    namespaces.begin(obj)
 
 
 def _update_namespace(_call: Call, obj: Object) -> None:
-    obj["metadata"].setdefault("labels", {})["kubernetes.io/metadata.name"] = obj["metadata"]["name"]
-
-
-def _create_pod(_call: Call, obj: Object) -> None:
-    obj["status"] = {"phase": "Pending"}
+    namespaces.label(obj)
 
 
 def _create_service(_call: Call, obj: Object) -> None:
@@ -170,7 +171,7 @@ _ON_CREATE: dict[str, Hook] = RBAC_HOOKS | {
     "daemonsets.apps": _create_apps,
     "deployments.apps": _create_apps,
     "namespaces": _create_namespace,
-    "pods": _create_pod,
+    "pods": pod_admission.admit,
     "replicasets.apps": _create_apps,
     "secrets": _merge_string_data,
     "services": _create_service,

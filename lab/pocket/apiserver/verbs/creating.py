@@ -42,7 +42,7 @@ async def create_object(call: Call, obj: Object) -> Object:
     strategies.prepare_create(call, obj)
     obj["apiVersion"] = call.resource.stored_api_version
     if not call.dry_run:
-        await call.store.write(Change(call.key, obj))
+        await call.store.write(Change(call.key, obj), *strategies.companions(call))
     return obj
 
 

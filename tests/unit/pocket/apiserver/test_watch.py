@@ -7,11 +7,11 @@ from typing import Any
 from lab.pocket.store import Limits
 from tests.unit.pocket.apiserver.conversation import Client, converse
 
-CONFIG_MAPS = "/api/v1/namespaces/default/configmaps"
+SECRETS = "/api/v1/namespaces/default/secrets"
 
 
-def config_map(name: str, **labels: str) -> dict[str, object]:
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "labels": labels}}
+def secret(name: str, **labels: str) -> dict[str, object]:
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "labels": labels}}
 
 
 def seen(event: dict[str, Any]) -> tuple[str, str]:
@@ -20,15 +20,15 @@ def seen(event: dict[str, Any]) -> tuple[str, str]:
 
 async def put_labels(client: Client, name: str, **labels: str | None) -> None:
     patch = {"metadata": {"labels": labels}}
-    await client.ok("PATCH", f"{CONFIG_MAPS}/{name}", patch, Content_Type="application/merge-patch+json")
+    await client.ok("PATCH", f"{SECRETS}/{name}", patch, Content_Type="application/merge-patch+json")
 
 
 def test_without_a_revision_current_objects_come_first(tmp_path):
     async def talk(client: Client) -> None:
-        await client.ok("POST", CONFIG_MAPS, config_map("a"))
-        async with client.watch(f"{CONFIG_MAPS}?watch=true") as following:
+        await client.ok("POST", SECRETS, secret("a"))
+        async with client.watch(f"{SECRETS}?watch=true") as following:
             assert seen(await following()) == ("ADDED", "a")
-            await client.ok("DELETE", f"{CONFIG_MAPS}/a")
+            await client.ok("DELETE", f"{SECRETS}/a")
             assert seen(await following()) == ("DELETED", "a")
 
     converse(tmp_path, talk)
@@ -39,12 +39,12 @@ def test_it_resumes_from_a_revision_across_a_restart(tmp_path):
 
     async def before(client: Client) -> None:
         nonlocal revision
-        revision = (await client.ok("GET", CONFIG_MAPS))["metadata"]["resourceVersion"]
+        revision = (await client.ok("GET", SECRETS))["metadata"]["resourceVersion"]
         for name in "ab":
-            await client.ok("POST", CONFIG_MAPS, config_map(name))
+            await client.ok("POST", SECRETS, secret(name))
 
     async def after(client: Client) -> None:
-        async with client.watch(f"{CONFIG_MAPS}?watch=1&resourceVersion={revision}") as following:
+        async with client.watch(f"{SECRETS}?watch=1&resourceVersion={revision}") as following:
             assert [seen(await following()) for _ in "ab"] == [("ADDED", "a"), ("ADDED", "b")]
 
     converse(tmp_path, before, after)
@@ -52,15 +52,15 @@ def test_it_resumes_from_a_revision_across_a_restart(tmp_path):
 
 def test_objects_enter_and_leave_the_view_of_a_selector(tmp_path):
     async def talk(client: Client) -> None:
-        listed = await client.ok("GET", CONFIG_MAPS)
-        path = f"{CONFIG_MAPS}?watch=true&labelSelector=shown&resourceVersion={listed['metadata']['resourceVersion']}"
+        listed = await client.ok("GET", SECRETS)
+        path = f"{SECRETS}?watch=true&labelSelector=shown&resourceVersion={listed['metadata']['resourceVersion']}"
         async with client.watch(path) as following:
-            await client.ok("POST", CONFIG_MAPS, config_map("a"))
+            await client.ok("POST", SECRETS, secret("a"))
             await put_labels(client, "a", shown="1")
             await put_labels(client, "a", shown="2")
             await put_labels(client, "a", shown=None)
-            await client.ok("DELETE", f"{CONFIG_MAPS}/a")
-            await client.ok("POST", CONFIG_MAPS, config_map("b", shown="1"))
+            await client.ok("DELETE", f"{SECRETS}/a")
+            await client.ok("POST", SECRETS, secret("b", shown="1"))
             events = [await following() for _ in range(4)]
             assert [seen(e) for e in events] == [
                 ("ADDED", "a"),
@@ -77,15 +77,15 @@ def test_objects_enter_and_leave_the_view_of_a_selector(tmp_path):
 
 def test_initial_events_end_with_a_bookmark(tmp_path):
     async def talk(client: Client) -> None:
-        await client.ok("POST", CONFIG_MAPS, config_map("a"))
+        await client.ok("POST", SECRETS, secret("a"))
         options = (
             "watch=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true"
         )
-        async with client.watch(f"{CONFIG_MAPS}?{options}") as following:
+        async with client.watch(f"{SECRETS}?{options}") as following:
             assert seen(await following()) == ("ADDED", "a")
             bookmark = await following()
             assert bookmark["type"] == "BOOKMARK"
-            assert bookmark["object"]["kind"] == "ConfigMap"
+            assert bookmark["object"]["kind"] == "Secret"
             assert bookmark["object"]["metadata"]["annotations"] == {"k8s.io/initial-events-end": "true"}
 
     converse(tmp_path, talk)
@@ -94,8 +94,8 @@ def test_initial_events_end_with_a_bookmark(tmp_path):
 def test_too_old_a_revision_is_gone(tmp_path):
     async def talk(client: Client) -> None:
         for number in range(200):
-            await client.ok("POST", CONFIG_MAPS, config_map(f"n{number}"))
-        async with client.watch(f"{CONFIG_MAPS}?watch=true&resourceVersion=1") as following:
+            await client.ok("POST", SECRETS, secret(f"n{number}"))
+        async with client.watch(f"{SECRETS}?watch=true&resourceVersion=1") as following:
             event = await following()
             assert event["type"] == "ERROR"
             assert (event["object"]["code"], event["object"]["reason"]) == (410, "Expired")
@@ -108,7 +108,7 @@ def test_too_old_a_revision_is_gone(tmp_path):
 def test_it_ends_after_its_timeout_with_a_last_bookmark(tmp_path):
     async def talk(client: Client) -> None:
         options = "watch=true&resourceVersion=1&timeoutSeconds=1&allowWatchBookmarks=true"
-        async with client.watch(f"{CONFIG_MAPS}?{options}") as following:
+        async with client.watch(f"{SECRETS}?{options}") as following:
             assert (await following())["type"] == "BOOKMARK"
             assert await following() is None
 
@@ -117,10 +117,10 @@ def test_it_ends_after_its_timeout_with_a_last_bookmark(tmp_path):
 
 def test_rows_of_a_table_come_one_by_one(tmp_path):
     async def talk(client: Client) -> None:
-        await client.ok("POST", CONFIG_MAPS, config_map("a"))
+        await client.ok("POST", SECRETS, secret("a"))
         accept = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
         client.session.headers["Accept"] = accept
-        async with client.watch(f"{CONFIG_MAPS}?watch=true") as following:
+        async with client.watch(f"{SECRETS}?watch=true") as following:
             event = await following()
             assert event["object"]["kind"] == "Table"
             assert event["object"]["rows"][0]["cells"][0] == "a"
@@ -130,7 +130,7 @@ def test_rows_of_a_table_come_one_by_one(tmp_path):
 
 def test_options_that_exclude_each_other_are_refused(tmp_path):
     async def talk(client: Client) -> None:
-        answer = await client.send("GET", f"{CONFIG_MAPS}?watch=true&sendInitialEvents=true")
+        answer = await client.send("GET", f"{SECRETS}?watch=true&sendInitialEvents=true")
         assert answer.code == 422
         assert answer.body["details"]["causes"][0]["field"] == "resourceVersionMatch"
 
