@@ -54,8 +54,9 @@ def _netplan(machine: Machine) -> str:
 
 
 def _ethernet(interface: Interface) -> dict[str, object]:
+    families = {address.version for address in interface.addresses}
     return {
         "addresses": [str(address) for address in interface.addresses],
-        "link-local": [],
+        "link-local": ["ipv6"] if 6 in families else [],  # a router asks for neighbours from this address
         "accept-ra": False,
     }
