@@ -25,6 +25,7 @@ PACKAGES: Final = (
         "dbus",
         "udev",
         "iproute2",
+        "linux-sysctl-defaults",
         "netplan.io",
         "procps",
         "sudo",
