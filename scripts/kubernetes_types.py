@@ -44,7 +44,7 @@ KEPT = {
     "x-kubernetes-list-map-keys", "x-kubernetes-list-type", "x-kubernetes-map-type",
     "x-kubernetes-patch-merge-key", "x-kubernetes-patch-strategy",
 }  # fmt: skip
-SPECIAL = {
+SPECIAL: dict[str, dict[str, Any]] = {
     META + "Time": {"type": "string", "format": "date-time"},
     META + "MicroTime": {"type": "string", "format": "micro-time"},
     META + "FieldsV1": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
@@ -54,6 +54,11 @@ SPECIAL = {
         "x-kubernetes-preserve-unknown-fields": True,
     },
     "io.k8s.apimachinery.pkg.util.intstr.IntOrString": {"x-kubernetes-int-or-string": True},
+}
+EXTENSIONS = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1."
+SPECIAL |= {
+    f"{EXTENSIONS}JSONSchemaPropsOr{other}": {"x-either": f"{EXTENSIONS}JSONSchemaProps"}
+    for other in ("Array", "Bool", "StringArray")
 }
 ANY = {"x-kubernetes-preserve-unknown-fields": True}
 
@@ -139,19 +144,15 @@ def closure(definitions: dict[str, Any], types: dict[str, Any], roots: set[str])
 
 
 def messages(types: dict[str, Any]) -> dict[str, Any]:
-    """Return {definition: {protobuf number: [JSON name or "" for an inlined struct, type, shape, kept when zero]}}."""
+    """Return {definition: {protobuf number: [JSON name or "" for an inlined struct, type, shape]}}."""
     table = {}
     for name, fields in sorted(types.items()):
         numbered = [field for field in fields or [] if field.get("proto")]
         table[name] = {
-            field["proto"]: [field.get("name", ""), field["type"], field.get("shape", ""), kept(field)]
+            field["proto"]: [field.get("name", ""), field["type"], field.get("shape", "")]
             for field in numbered
         }
     return table
-
-
-def kept(field: dict[str, Any]) -> bool:
-    return bool(field.get("pointer") or field.get("always"))
 
 
 def write(name: str, value: Any) -> None:

@@ -3,6 +3,7 @@
 lab.errors.ApiError
 ├── AllocationError       an address or port cannot be allocated: 500 InternalError
 ├── InvalidError          the object cannot be stored, for these fields' sake: 422 Invalid
+├── ProtobufError         the body is no protobuf of a kind that is served: 400 BadRequest
 ├── QuantityError         a text is no quantity
 └── PatchError            the patch itself is no patch: 400 BadRequest
     ├── PatchConflictError    the patch is fine and does not fit the object: 422 Invalid
@@ -23,6 +24,7 @@ __all__ = [
     "PatchConflictError",
     "PatchError",
     "PatchTooLargeError",
+    "ProtobufError",
     "QuantityError",
 ]
 
@@ -59,3 +61,7 @@ class PatchTooLargeError(PatchError):
 
 class QuantityError(ApiError):
     """The text is not a resource quantity such as `500m` or `1Gi`."""
+
+
+class ProtobufError(ApiError):
+    """The request body is not the protobuf of a known kind."""

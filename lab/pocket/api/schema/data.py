@@ -47,6 +47,8 @@ def _resolved() -> dict[str, Node]:
     tables: dict[str, Node] = load("schemas")["definitions"]
     for name, node in tables.items():
         node["x-name"] = name
+        if "x-either" in node:
+            node["x-either"] = tables[node["x-either"]]
     for node in tables.values():
         for key, value in node.get("properties", {}).items():
             node["properties"][key] = _resolve(value, tables)

@@ -60,6 +60,8 @@ def _join(path: str, name: str) -> str:
 def _decode(value: Any, node: Node, place: _Place) -> Any:
     if "properties" in node:
         return _struct(value, node, place)
+    if "x-either" in node:
+        return _either(value, node["x-either"], place)
     if node.get("x-kubernetes-preserve-unknown-fields"):
         return values.copy(value)
     if "additionalProperties" in node:
@@ -89,6 +91,15 @@ def _struct(value: Any, node: Node, place: _Place) -> dict[str, Any]:
         if name not in result:
             result[name] = zero(properties[name])
     return result
+
+
+def _either(value: Any, node: Node, place: _Place) -> Any:
+    """Decode a union of a struct, several of them, and plain values (in the schemas of CRDs)."""
+    if isinstance(value, dict):
+        return _struct(value, node, place)
+    if isinstance(value, list):
+        return [_either(item, node, place.item(index)) for index, item in enumerate(value)]
+    return value
 
 
 _ZEROS: tuple[Any, ...] = (None, "", 0, False, [], {})
