@@ -11,11 +11,13 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from lab.errors import HostError
 from lab.kits.files import content_digest, shape_digest
+from lab.kits.lock import exclusive
 
 
 def cache_directory() -> Path:
@@ -24,6 +26,10 @@ def cache_directory() -> Path:
     if chosen:
         return Path(chosen)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lab"
+
+
+PARTIAL = ".partial."
+PATIENCE = 900.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +73,22 @@ class Shelf:
         return None
 
     def make(self, name: str, build: Callable[[Path], None]) -> Entry:
-        """Let `build` fill a new tree, and put it on the shelf under `name`. Raises HostError when the disk is full."""
-        partial = self.directory / f".{name}.{os.getpid()}"
-        self.sweep()
+        """Let `build` fill a new tree, and put it on the shelf under `name`. Raises HostError when the disk is full.
+
+        Only one process makes something at a time; a second one that wants the same waits for it and takes that.
+        """
+        with exclusive(self.directory / ".lock", purpose=f"making {name}", wait=PATIENCE):
+            self._sweep()
+            return self.get(name) or self._make(name, build)
+
+    def _make(self, name: str, build: Callable[[Path], None]) -> Entry:
+        partial = self.directory / f"{PARTIAL}{name}"
         try:
             partial.mkdir(parents=True)
             build(partial / "tree")
             manifest = {"digest": self._digest(partial / "tree")}
             (partial / "manifest.json").write_text(json.dumps(manifest))
-            entry = self.entry(name)
-            if entry.path.exists():
-                self._discard(entry.path)
-            partial.rename(entry.path)
+            partial.rename(self.entry(name).path)
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise HostError(
@@ -88,19 +98,19 @@ class Shelf:
             raise
         finally:
             shutil.rmtree(partial, ignore_errors=True)
-        return entry
+        return self.entry(name)
 
-    def sweep(self) -> None:
-        """Remove what interrupted makers left behind."""
-        for partial in self.directory.glob(".*.*"):
-            maker = partial.name.rpartition(".")[2]
-            if not Path(f"/proc/{maker}").exists():
-                shutil.rmtree(partial, ignore_errors=True)
+    def _sweep(self) -> None:
+        """Remove what interrupted makers left behind: under the lock there is no other."""
+        for partial in self.directory.glob(f"{PARTIAL}*"):
+            shutil.rmtree(partial, ignore_errors=True)
 
-    def _discard(self, path: Path) -> None:
-        """Move the entry aside before deleting it, so that nobody finds half of it."""
-        aside = self.directory / f".{path.name}.{os.getpid()}"
-        path.rename(aside)
+    @staticmethod
+    def _discard(path: Path) -> None:
+        """Move a damaged entry aside before deleting it, so that nobody finds half of it."""
+        aside = path.with_name(f".damaged.{path.name}.{os.getpid()}")
+        with suppress(FileNotFoundError):  # another process was first
+            path.rename(aside)
         shutil.rmtree(aside, ignore_errors=True)
 
 

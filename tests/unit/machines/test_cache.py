@@ -9,7 +9,7 @@ import pytest
 
 from lab.errors import HostError
 from lab.kits.files import content_digest
-from lab.machines.cache import Entry, Shelf
+from lab.machines.cache import PARTIAL, Entry, Shelf
 
 
 @pytest.fixture
@@ -63,14 +63,20 @@ def test_a_failed_build_leaves_nothing(shelf: Shelf) -> None:
 
     with pytest.raises(HostError, match="no space left"):
         shelf.make("a", fail)
-    assert list(shelf.directory.iterdir()) == []
+    assert [path.name for path in shelf.directory.iterdir()] == [".lock"]
 
 
-def test_leftovers_of_killed_builders_are_swept(shelf: Shelf) -> None:
-    dead = shelf.directory / ".a.999999999"
-    living = shelf.directory / f".b.{os.getppid()}"
-    for leftover in (dead, living):
-        leftover.mkdir(parents=True)
+def test_leftovers_of_killed_makers_are_swept(shelf: Shelf) -> None:
+    leftover = shelf.directory / f"{PARTIAL}a"
+    leftover.mkdir(parents=True)
     shelf.make("c", _fill)
-    assert not dead.exists()
-    assert living.exists()
+    assert not leftover.exists()
+
+
+def test_what_another_process_made_meanwhile_is_taken(shelf: Shelf) -> None:
+    entry = shelf.make("a", _fill)
+
+    def never(tree: Path) -> None:
+        raise AssertionError(tree)
+
+    assert shelf.make("a", never) == entry
