@@ -19,6 +19,7 @@ def main(arguments: Sequence[str]) -> None:
     """Serve as the arguments say."""
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(levelname).1s %(name)s %(message)s")
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)  # its errors are what clients sent
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a watch is a file descriptor
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:

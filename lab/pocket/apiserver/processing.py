@@ -16,18 +16,29 @@ ANYTHING = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 
 
 def process(call: Call, obj: Object, *, old: Object | None = None) -> Object:
-    """Return a body as its kind's schema has it.
+    """Return a body as the schema of the call's resource has it; see `_process`."""
+    return _process(call, obj, schema_of(call.resource), old)
+
+
+def process_request(call: Call, obj: Object) -> Object:
+    """Return the body of a request that is no object of the resource, as the schema of its own kind has it."""
+    group, _, version = obj["apiVersion"].rpartition("/")
+    found = schema.builtin(group, version, obj["kind"])
+    return _process(call, obj, found or schema.from_crd(ANYTHING), None)
+
+
+def _process(call: Call, obj: Object, found: Schema, old: Object | None) -> Object:
+    """Decode, prune, default and check a body.
 
     Raises:
         StatusError: 400 when it cannot be decoded, or has unknown fields and `fieldValidation=Strict`; 422 when a
             custom resource breaks its schema.
 
     """
-    found = schema_of(call.resource)
     processed = schema.process(obj, found, old=old)
     if processed.malformed:
-        raise bad_request(_cannot(call, processed.malformed))
-    _report_unknown(call, processed)
+        raise bad_request(_cannot(call, obj["kind"], processed.malformed))
+    _report_unknown(call, obj["kind"], processed)
     call.warnings += processed.warnings
     if processed.errors:
         raise invalid(call.resource.about_kind(call.info.name), [error.cause() for error in processed.errors])
@@ -48,18 +59,17 @@ def schema_of(resource: Resource) -> Schema:
     return builtin or _custom_schema(resource, id(resource.custom))
 
 
-def _report_unknown(call: Call, processed: Processed) -> None:
+def _report_unknown(call: Call, kind: str, processed: Processed) -> None:
     mode = call.query.get("fieldValidation") or WARN
     if mode not in {STRICT, WARN, IGNORE}:
         supported = '"Ignore", "Strict", "Warn"'
         raise bad_request(f'fieldValidation: Unsupported value: "{mode}": supported values: {supported}')
     unknown = [f'unknown field "{path}"' for path in processed.unknown_fields]
     if unknown and mode == STRICT:
-        raise bad_request(_cannot(call, f"strict decoding error: {', '.join(unknown)}"))
+        raise bad_request(_cannot(call, kind, f"strict decoding error: {', '.join(unknown)}"))
     if mode == WARN:
         call.warnings += unknown
 
 
-def _cannot(call: Call, why: str) -> str:
-    kind = call.resource.kind
+def _cannot(call: Call, kind: str, why: str) -> str:
     return f'{kind} in version "{call.info.version}" cannot be handled as a {kind}: {why}'

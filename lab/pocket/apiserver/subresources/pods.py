@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from lab.pocket.apiserver import bodies, metadata, representation
+from lab.pocket.apiserver import bodies, metadata, processing, representation
 from lab.pocket.apiserver.errors import bad_request, conflict, not_found
 from lab.pocket.apiserver.state import Call, shared
 from lab.pocket.apiserver.verbs.creating import check_kind, set_name
@@ -17,13 +17,14 @@ async def bind(call: Call) -> web.StreamResponse:
     """Put a pod on a node, once: pods/binding, and POST of a Binding."""
     binding = await bodies.read_object(call.request)
     check_kind(call, binding, kind="Binding", api_version="v1")
-    name = call.info.name or str(binding["metadata"].get("name", ""))
+    binding = processing.process_request(call, binding)
+    name = call.info.name or binding["metadata"].get("name", "")
     if binding["metadata"].get("name", name) != name or not name:
         raise bad_request(f"name in URL does not match name in Binding object: {name}")
-    target = binding.get("target")
-    if not isinstance(target, dict) or target.get("kind", "Node") != "Node" or not target.get("name"):
+    target = binding["target"]
+    if target.get("kind", "Node") != "Node" or not target.get("name"):
         raise bad_request("target.name: Required value")
-    await _bind(_pod_call(call, name), str(target["name"]), binding["metadata"].get("annotations") or {})
+    await _bind(_pod_call(call, name), target["name"], binding["metadata"].get("annotations") or {})
     return representation.answer_status(code=201)
 
 
@@ -53,10 +54,10 @@ async def evict(call: Call) -> web.StreamResponse:
     """Delete a pod on behalf of a drain. There are no disruption budgets here, so nothing holds it back."""
     eviction = await bodies.read_object(call.request)
     check_kind(call, eviction, kind="Eviction", api_version="policy/v1")
+    eviction = processing.process_request(call, eviction)
     if eviction["metadata"].get("name", call.info.name) != call.info.name:
         raise bad_request("name in URL does not match name in Eviction object")
-    options = eviction.get("deleteOptions") or {}
-    await delete_row(call, call.latest(), options if isinstance(options, dict) else {})
+    await delete_row(call, call.latest(), eviction.get("deleteOptions") or {})
     return representation.answer_status(code=201)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
-from lab.pocket.apiserver import authorization, bodies, representation
+from lab.pocket.apiserver import authorization, bodies, processing, representation
 from lab.pocket.apiserver.errors import bad_request, cause, invalid
 from lab.pocket.apiserver.request import RequestInfo
 from lab.pocket.apiserver.state import Call
@@ -67,7 +67,7 @@ async def token(call: Call) -> web.StreamResponse:
         message = "Required value: token is required for TokenReview in authentication"
         raise invalid(call.resource.about_kind(""), [cause("Required", "spec.token", message)])
     audiences = list(spec.get("audiences") or [ISSUER])
-    user = call.state.authenticator.token_user(str(spec["token"]), audiences=frozenset(audiences))
+    user = call.state.authenticator.token_user(spec["token"], audiences=frozenset(audiences))
     if user is None:
         return _answer(call, review, {"user": {}, "error": "[invalid bearer token, unknown]"})
     return _answer(call, review, {"authenticated": True, "user": _user_info(user), "audiences": audiences})
@@ -77,10 +77,7 @@ async def _review(call: Call) -> Object:
     review = await bodies.read_object(call.request)
     check_kind(call, review)
     check_namespace(call, review)
-    spec = review.setdefault("spec", {})
-    if not isinstance(spec, dict):
-        raise bad_request("spec must be an object")
-    return review
+    return processing.process(call, review)
 
 
 def _access(call: Call, user: User, spec: dict[str, Any]) -> Object:
@@ -88,18 +85,16 @@ def _access(call: Call, user: User, spec: dict[str, Any]) -> Object:
     if (resource is None) == (path is None):
         message = "Invalid value: null: exactly one of nonResourceAttributes or resourceAttributes must be specified"
         raise invalid(call.resource.about_kind(""), [cause("Invalid", "spec.resourceAttributes", message)])
-    info = _info(path or resource, path=path is not None)
+    info = _info(resource, path=False) if path is None else _info({"path": "/", **path}, path=True)
     if call.state.authorizer.allows(user, info):
         return {"allowed": True, "reason": "RBAC: allowed"}
     return {"allowed": False, "reason": authorization.refusal(user, info)}
 
 
 def _info(attributes: Any, *, path: bool) -> RequestInfo:
-    if not isinstance(attributes, dict):
-        raise bad_request("attributes must be an object")
     keys = ("path",) if path else ("group", "version", "resource", "namespace", "name", "subresource")
-    values = {key: str(attributes.get(key) or "") for key in keys}
-    return RequestInfo(str(attributes.get("verb") or ""), **values)
+    values = {key: attributes.get(key, "") for key in keys}
+    return RequestInfo(attributes.get("verb", ""), **values)
 
 
 def _user_info(user: User) -> Object:

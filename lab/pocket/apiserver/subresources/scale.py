@@ -6,8 +6,8 @@ from typing import Any
 
 from aiohttp import web
 
-from lab.pocket.apiserver import bodies, representation
-from lab.pocket.apiserver.errors import bad_request, cause, invalid, not_found
+from lab.pocket.apiserver import bodies, processing, representation
+from lab.pocket.apiserver.errors import cause, invalid, not_found
 from lab.pocket.apiserver.registry import Resource
 from lab.pocket.apiserver.state import Call, shared
 from lab.pocket.apiserver.verbs.creating import check_kind
@@ -47,16 +47,14 @@ async def _store(call: Call, change: Any) -> web.StreamResponse:
     obj = row.decoded()
     scale = change(_scale(call.resource, obj))
     check_kind(call, scale, kind="Scale", api_version="autoscaling/v1")
-    obj["metadata"]["resourceVersion"] = (scale.get("metadata") or {}).get("resourceVersion")
+    scale = processing.process_request(call, scale)
+    obj["metadata"]["resourceVersion"] = scale["metadata"].get("resourceVersion")
     _set(obj, _paths(call.resource)["specReplicasPath"], _replicas(call, scale))
     return representation.answer_object(call, _scale(call.resource, await store_new_state(call, row, obj)))
 
 
 def _replicas(call: Call, scale: Object) -> int:
-    spec = scale.get("spec") or {}
-    replicas = spec.get("replicas", 0) if isinstance(spec, dict) else None
-    if not isinstance(replicas, int) or isinstance(replicas, bool):
-        raise bad_request("spec.replicas must be an integer")
+    replicas: int = scale["spec"].get("replicas", 0)
     if replicas < 0:
         message = f"Invalid value: {replicas}: must be greater than or equal to 0"
         raise invalid(

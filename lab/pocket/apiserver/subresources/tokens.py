@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from lab.pocket.apiserver import bodies, metadata, representation
+from lab.pocket.apiserver import bodies, metadata, processing, representation
 from lab.pocket.apiserver.authentication import BOUND_KINDS, claims_for
 from lab.pocket.apiserver.errors import About, StatusError, bad_request, cause, conflict, invalid, not_found
 from lab.pocket.apiserver.state import Call, shared
@@ -23,11 +23,9 @@ async def create(call: Call) -> web.StreamResponse:
     """Issue a token for a ServiceAccount, perhaps bound to a Pod, a Secret or a Node."""
     request = await bodies.read_object(call.request)
     check_kind(call, request, kind="TokenRequest", api_version="authentication.k8s.io/v1")
-    account = shared(call.latest())
-    spec = request.setdefault("spec", {})
-    if not isinstance(spec, dict):
-        raise bad_request("spec must be an object")
-    audiences, seconds = [str(a) for a in spec.get("audiences") or [ISSUER]], _seconds(spec)
+    request = processing.process_request(call, request)
+    account, spec = shared(call.latest()), request["spec"]
+    audiences, seconds = spec.get("audiences") or [ISSUER], _seconds(spec)
     bound = _bound(call, spec.get("boundObjectRef"))
     claims = claims_for(
         account, audiences=audiences, seconds=seconds, bound=bound, token_id=str(uuid.uuid4())
@@ -46,8 +44,8 @@ async def create(call: Call) -> web.StreamResponse:
 
 
 def _seconds(spec: Object) -> int:
-    seconds = spec.get("expirationSeconds") or DEFAULT_SECONDS
-    if not isinstance(seconds, int) or seconds < SHORTEST:
+    seconds: int = spec.get("expirationSeconds") or DEFAULT_SECONDS
+    if seconds < SHORTEST:
         raise _invalid(f"Invalid value: {seconds}: may not specify a duration less than 10 minutes")
     if seconds > LONGEST:
         raise _invalid(f"Invalid value: {seconds}: may not specify a duration larger than 2^32 seconds")
