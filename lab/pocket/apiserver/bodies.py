@@ -9,6 +9,8 @@ import orjson
 import yaml
 from aiohttp import web
 
+from lab.pocket.api import protobuf
+from lab.pocket.api.errors import ProtobufError
 from lab.pocket.apiserver.errors import MAX_BODY, bad_request, timeout, too_large, unsupported_media_type
 from lab.pocket.store import Object
 
@@ -63,6 +65,8 @@ def decode(body: bytes, media_type: str) -> Any:
         return from_json(body)
     if media_type == YAML:
         return from_yaml(body)
+    if media_type == PROTOBUF:
+        return from_protobuf(body)
     raise unsupported_media_type((JSON, YAML, PROTOBUF))
 
 
@@ -80,6 +84,13 @@ def from_yaml(body: bytes) -> Any:
         return orjson.loads(orjson.dumps(document))
     except (yaml.YAMLError, TypeError, ValueError, RecursionError) as error:
         raise bad_request(f"error converting YAML to JSON: {error}") from error
+
+
+def from_protobuf(body: bytes) -> Object:
+    try:
+        return protobuf.decode(body)
+    except ProtobufError as error:
+        raise bad_request(error.message) from error
 
 
 class _PlainLoader(yaml.SafeLoader):
