@@ -41,6 +41,7 @@ class Service:
 
     key: ObjectKey
     uid: str = ""
+    resource_version: str = ""
     created: str = ""
     """creationTimestamp, which sorts as text."""
     type: str = "LoadBalancer"
@@ -94,6 +95,7 @@ def decode_service(item: Json) -> Service:
     return Service(
         key=ObjectKey.of(item),
         uid=metadata.get("uid", ""),
+        resource_version=metadata.get("resourceVersion", ""),
         created=metadata.get("creationTimestamp") or "",
         type=spec.get("type", "ClusterIP"),
         load_balancer_class=spec.get("loadBalancerClass") or "",

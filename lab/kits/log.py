@@ -22,16 +22,16 @@ class Log:
     def __init__(self, name: str) -> None:
         self._logger = logging.getLogger(name)
 
-    def debug(self, message: str, **fields: Any) -> None:
+    def debug(self, message: str, /, **fields: Any) -> None:
         self._logger.debug(message, extra={"fields": fields}, stacklevel=2)
 
-    def info(self, message: str, **fields: Any) -> None:
+    def info(self, message: str, /, **fields: Any) -> None:
         self._logger.info(message, extra={"fields": fields}, stacklevel=2)
 
-    def warning(self, message: str, **fields: Any) -> None:
+    def warning(self, message: str, /, **fields: Any) -> None:
         self._logger.warning(message, extra={"fields": fields}, stacklevel=2)
 
-    def error(self, message: str, **fields: Any) -> None:
+    def error(self, message: str, /, **fields: Any) -> None:
         self._logger.error(message, extra={"fields": fields}, stacklevel=2)
 
 

@@ -76,7 +76,7 @@ class Reflector(Generic[T]):
         backoff: Backoff | None = None,
     ) -> None:
         self._client = client
-        self._resource = resource
+        self.resource = resource
         self._decode = decode
         self._on_change = on_change
         self._namespace = namespace
@@ -123,7 +123,7 @@ class Reflector(Generic[T]):
         if self.failure is None:
             log.warning(
                 "cannot follow a resource, keep what is known",
-                resource=self._resource.plural,
+                resource=self.resource.plural,
                 error=error.message,
             )
         self.failure = error
@@ -131,12 +131,12 @@ class Reflector(Generic[T]):
     async def _follow(self) -> None:
         if not self._resource_version:
             listing = await self._client.list(
-                self._resource, namespace=self._namespace, labels=self._labels, fields=self._fields
+                self.resource, namespace=self._namespace, labels=self._labels, fields=self._fields
             )
             self._take_over(listing.items)
             self._resource_version = listing.resource_version
         async with self._client.watch(
-            self._resource,
+            self.resource,
             resource_version=self._resource_version,
             namespace=self._namespace,
             labels=self._labels,

@@ -72,6 +72,10 @@ class Allocator:
     def assignment(self, key: ObjectKey) -> Assignment | None:
         return self._assignments.get(key)
 
+    def holders(self) -> tuple[ObjectKey, ...]:
+        """Return the Services that have addresses."""
+        return tuple(self._assignments)
+
     def sharers(self, address: Address) -> tuple[ObjectKey, ...]:
         """Return the Services that use the address."""
         return self._uses.sharers(address)

@@ -1,0 +1,168 @@
+"""The configuration of MetalLB up to 0.12 (one ConfigMap) → the objects that replaced it.
+
+Names are those of MetalLB's converter: peer1…, bgpadvertisement1…, l2advertisement1…, communities; pools and BFD
+profiles keep theirs as far as an object may be named so.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from lab.balancer.resources import (
+    BFD_PROFILES,
+    BGP_ADVERTISEMENTS,
+    BGP_PEERS,
+    COMMUNITIES,
+    IP_ADDRESS_POOLS,
+    L2_ADVERTISEMENTS,
+)
+from lab.errors import LabError
+from lab.kube.resources import Json, Resource
+
+PEER: Final = {
+    "my-asn": "myASN",
+    "peer-asn": "peerASN",
+    "peer-address": "peerAddress",
+    "source-address": "sourceAddress",
+    "peer-port": "peerPort",
+    "hold-time": "holdTime",
+    "keepalive-time": "keepaliveTime",
+    "router-id": "routerID",
+    "password": "password",
+    "bfd-profile": "bfdProfile",
+    "ebgp-multihop": "ebgpMultiHop",
+    "node-selectors": "nodeSelectors",
+}
+POOL: Final = {"addresses": "addresses", "auto-assign": "autoAssign", "avoid-buggy-ips": "avoidBuggyIPs"}
+ADVERTISEMENT: Final = {
+    "aggregation-length": "aggregationLength",
+    "aggregation-length-v6": "aggregationLengthV6",
+    "localpref": "localPref",
+    "communities": "communities",
+}
+BFD: Final = {
+    "receive-interval": "receiveInterval",
+    "transmit-interval": "transmitInterval",
+    "detect-multiplier": "detectMultiplier",
+    "echo-interval": "echoInterval",
+    "echo-mode": "echoMode",
+    "passive-mode": "passiveMode",
+    "minimum-ttl": "minimumTtl",
+}
+SECTIONS: Final = {"peers", "address-pools", "bgp-communities", "bfd-profiles"}
+DEFAULT_HOLD_TIME: Final = "1m30s"
+
+Converted = list[tuple[Resource, Json]]
+
+
+class LegacyError(LabError):
+    """The ConfigMap cannot be converted; says where and why."""
+
+
+def convert(document: Any, *, namespace: str) -> Converted:
+    """Return the objects for the parsed content of key `config`; raises LegacyError."""
+    sections = _mapping(document, "config")
+    if unknown := sorted(set(sections) - SECTIONS):
+        raise LegacyError(
+            f"config: unknown section {unknown[0]!r}; there can be {', '.join(sorted(SECTIONS))}"
+        )
+    objects: Converted = []
+    objects += _named(sections, "bfd-profiles", BFD_PROFILES, BFD)
+    objects += _communities(sections)
+    objects += _peers(sections)
+    objects += _named(
+        sections, "address-pools", IP_ADDRESS_POOLS, POOL, also={"protocol", "bgp-advertisements"}
+    )
+    objects += _advertisements(sections)
+    for _, item in objects:
+        item["metadata"]["namespace"] = namespace
+    return objects
+
+
+def _named(
+    sections: Mapping[str, Any],
+    section: str,
+    resource: Resource,
+    fields: Mapping[str, str],
+    *,
+    also: frozenset[str] | set[str] = frozenset(),
+) -> Iterator[tuple[Resource, Json]]:
+    for path, entry in _entries(sections, section):
+        name = _object_name(entry, path)
+        rest = {key: value for key, value in entry.items() if key not in {"name", *also}}
+        yield _object(resource, name, _fields(rest, fields, path))
+
+
+def _communities(sections: Mapping[str, Any]) -> Iterator[tuple[Resource, Json]]:
+    aliases = _mapping(sections.get("bgp-communities") or {}, "bgp-communities")
+    if aliases:
+        entries = [{"name": name, "value": str(value)} for name, value in aliases.items()]
+        yield _object(COMMUNITIES, "communities", {"communities": entries})
+
+
+def _peers(sections: Mapping[str, Any]) -> Iterator[tuple[Resource, Json]]:
+    for number, (path, entry) in enumerate(_entries(sections, "peers"), 1):
+        spec = {"holdTime": DEFAULT_HOLD_TIME, **_fields(entry, PEER, path)}
+        if "nodeSelectors" in spec:
+            spec["nodeSelectors"] = [_selector(s) for s in spec["nodeSelectors"] or ()]
+        yield _object(BGP_PEERS, f"peer{number}", spec)
+
+
+def _selector(selector: Mapping[str, Any]) -> Json:
+    names = {"match-labels": "matchLabels", "match-expressions": "matchExpressions"}
+    return {names.get(key, key): value for key, value in selector.items()}
+
+
+def _advertisements(sections: Mapping[str, Any]) -> Iterator[tuple[Resource, Json]]:
+    numbers = {BGP_ADVERTISEMENTS: 0, L2_ADVERTISEMENTS: 0}
+    for path, entry in _entries(sections, "address-pools"):
+        resource = {"bgp": BGP_ADVERTISEMENTS, "layer2": L2_ADVERTISEMENTS}.get(str(entry.get("protocol")))
+        if resource is None:
+            raise LegacyError(f"{path}.protocol: {entry.get('protocol')!r} is unknown; write bgp or layer2")
+        wishes = (entry.get("bgp-advertisements") or [{}]) if resource is BGP_ADVERTISEMENTS else [{}]
+        for wish in wishes:
+            numbers[resource] += 1
+            spec = _fields(_mapping(wish, path), ADVERTISEMENT, f"{path}.bgp-advertisements")
+            name = f"{resource.kind.lower()}{numbers[resource]}"
+            yield _object(resource, name, {**spec, "ipAddressPools": [_object_name(entry, path)]})
+
+
+def _entries(sections: Mapping[str, Any], section: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    entries = sections.get(section) or []
+    if not isinstance(entries, list):
+        raise LegacyError(f"{section}: must be a list")
+    for index, entry in enumerate(entries):
+        path = f"{section}[{index}]"
+        yield path, _mapping(entry, path)
+
+
+def _mapping(value: Any, path: str) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise LegacyError(f"{path}: must be a mapping")
+    return value
+
+
+def _fields(entry: Mapping[str, Any], fields: Mapping[str, str], path: str) -> Json:
+    for key in entry:
+        if key not in fields:
+            raise LegacyError(f"{path}: unknown field {key!r}; there can be {', '.join(fields)}")
+    return {fields[key]: value for key, value in entry.items()}
+
+
+def _object_name(entry: Mapping[str, Any], path: str) -> str:
+    """Return the name as the API admits it: lower case letters, digits, dots and dashes (RFC 1123)."""
+    name = re.sub(r"[^a-z0-9.-]+", "-", str(entry.get("name") or "").lower()).strip("-.")
+    if not name:
+        raise LegacyError(f"{path}: has no usable name")
+    return name
+
+
+def _object(resource: Resource, name: str, spec: Json) -> tuple[Resource, Json]:
+    return resource, {
+        "apiVersion": resource.api_version,
+        "kind": resource.kind,
+        "metadata": {"name": name},
+        "spec": spec,
+    }

@@ -1,0 +1,182 @@
+"""The ConfigMap of old installations → objects, section by section."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+
+from lab.balancer.config import Objects, load
+from lab.balancer.config.legacy import LegacyError, convert
+
+Json = dict[str, Any]
+
+# Name of the case: content of the ConfigMap's key `config`, and kind/name → spec of what it becomes.
+CASES: dict[str, tuple[str, dict[str, Json]]] = {
+    "address pools": (
+        """
+        address-pools:
+        - {name: layer, protocol: layer2, addresses: [192.0.2.0/28], auto-assign: false}
+        - name: routed
+          protocol: bgp
+          addresses: [198.51.100.0/24, 203.0.113.0-203.0.113.255]
+          avoid-buggy-ips: true
+          bgp-advertisements:
+          - {aggregation-length: 32, localpref: 100, communities: [no-export, "64500:7"]}
+          - {aggregation-length: 24, aggregation-length-v6: 64}
+        - {name: plain, protocol: bgp, addresses: [10.9.0.0/24]}
+        """,
+        {
+            "IPAddressPool/layer": {"addresses": ["192.0.2.0/28"], "autoAssign": False},
+            "IPAddressPool/routed": {
+                "addresses": ["198.51.100.0/24", "203.0.113.0-203.0.113.255"],
+                "avoidBuggyIPs": True,
+            },
+            "IPAddressPool/plain": {"addresses": ["10.9.0.0/24"]},
+            "L2Advertisement/l2advertisement1": {"ipAddressPools": ["layer"]},
+            "BGPAdvertisement/bgpadvertisement1": {
+                "aggregationLength": 32,
+                "localPref": 100,
+                "communities": ["no-export", "64500:7"],
+                "ipAddressPools": ["routed"],
+            },
+            "BGPAdvertisement/bgpadvertisement2": {
+                "aggregationLength": 24,
+                "aggregationLengthV6": 64,
+                "ipAddressPools": ["routed"],
+            },
+            "BGPAdvertisement/bgpadvertisement3": {"ipAddressPools": ["plain"]},
+        },
+    ),
+    "bfd profiles": (
+        """
+        bfd-profiles:
+        - {name: quick, receive-interval: 100, transmit-interval: 110, detect-multiplier: 4, echo-interval: 60,
+           echo-mode: true, passive-mode: true, minimum-ttl: 250}
+        - {name: plain}
+        """,
+        {
+            "BFDProfile/quick": {
+                "receiveInterval": 100,
+                "transmitInterval": 110,
+                "detectMultiplier": 4,
+                "echoInterval": 60,
+                "echoMode": True,
+                "passiveMode": True,
+                "minimumTtl": 250,
+            },
+            "BFDProfile/plain": {},
+        },
+    ),
+    "communities": (
+        "bgp-communities: {no-export: '65535:65281', mine: '64500:1'}",
+        {
+            "Community/communities": {
+                "communities": [
+                    {"name": "no-export", "value": "65535:65281"},
+                    {"name": "mine", "value": "64500:1"},
+                ]
+            }
+        },
+    ),
+    "peers": (
+        """
+        peers:
+        - {my-asn: 64500, peer-asn: 64501, peer-address: 10.0.0.1}
+        - my-asn: 64500
+          peer-asn: 64502
+          peer-address: 10.0.0.2
+          source-address: 10.0.0.9
+          peer-port: 1179
+          hold-time: 30s
+          keepalive-time: 10s
+          router-id: 1.1.1.1
+          password: geheim
+          bfd-profile: quick
+          ebgp-multihop: true
+          node-selectors:
+          - match-labels: {rack: a}
+            match-expressions: [{key: zone, operator: In, values: [x, y]}]
+        """,
+        {
+            "BGPPeer/peer1": {
+                "myASN": 64500,
+                "peerASN": 64501,
+                "peerAddress": "10.0.0.1",
+                "holdTime": "1m30s",
+            },
+            "BGPPeer/peer2": {
+                "myASN": 64500,
+                "peerASN": 64502,
+                "peerAddress": "10.0.0.2",
+                "sourceAddress": "10.0.0.9",
+                "peerPort": 1179,
+                "holdTime": "30s",
+                "keepaliveTime": "10s",
+                "routerID": "1.1.1.1",
+                "password": "geheim",
+                "bfdProfile": "quick",
+                "ebgpMultiHop": True,
+                "nodeSelectors": [
+                    {
+                        "matchLabels": {"rack": "a"},
+                        "matchExpressions": [{"key": "zone", "operator": "In", "values": ["x", "y"]}],
+                    }
+                ],
+            },
+        },
+    ),
+    "names that an object cannot have": (
+        "address-pools: [{name: My_Pool!, protocol: layer2, addresses: [192.0.2.0/28]}]",
+        {
+            "IPAddressPool/my-pool": {"addresses": ["192.0.2.0/28"]},
+            "L2Advertisement/l2advertisement1": {"ipAddressPools": ["my-pool"]},
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), CASES.values(), ids=CASES)
+def test_conversion(text: str, expected: dict[str, Json]) -> None:
+    objects = convert(yaml.safe_load(text), namespace="ns")
+    assert {f"{r.kind}/{item['metadata']['name']}": item["spec"] for r, item in objects} == expected
+    assert {item["metadata"]["namespace"] for _, item in objects} == {"ns"}
+    assert all(item["apiVersion"] == r.api_version for r, item in objects)
+
+
+def test_everything_together_is_a_valid_configuration() -> None:
+    document: Json = {}
+    for text, _ in list(CASES.values())[:4]:
+        document |= yaml.safe_load(text)
+    by_kind: dict[str, list[Json]] = {}
+    for resource, item in convert(document, namespace="ns"):
+        by_kind.setdefault(resource.kind, []).append(item)
+    loaded = load(
+        Objects(
+            pools=by_kind["IPAddressPool"],
+            l2_advertisements=by_kind["L2Advertisement"],
+            bgp_advertisements=by_kind["BGPAdvertisement"],
+            peers=by_kind["BGPPeer"],
+            bfd_profiles=by_kind["BFDProfile"],
+            communities=by_kind["Community"],
+        )
+    )
+    assert [str(problem) for problem in loaded.problems] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[]", "config: must be a mapping"),
+        ("pools: []", "unknown section 'pools'; there can be address-pools"),
+        ("peers: {a: 1}", "peers: must be a list"),
+        ("peers: [1]", r"peers\[0\]: must be a mapping"),
+        ("peers: [{as: 1}]", r"peers\[0\]: unknown field 'as'; there can be my-asn"),
+        ("address-pools: [{name: a, protocol: rip}]", "'rip' is unknown; write bgp or layer2"),
+        ("address-pools: [{protocol: bgp}]", "has no usable name"),
+    ],
+)
+def test_what_cannot_be_converted(text: str, said: str) -> None:
+    with pytest.raises(LegacyError, match=said):
+        convert(yaml.safe_load(text), namespace="ns")
