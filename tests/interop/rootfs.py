@@ -16,8 +16,8 @@ from typing import Final
 from lab.errors import HostError
 from lab.kits.files import shape_digest
 from lab.kits.shell import run
+from lab.machines.cache import Shelf, cache_directory
 from lab.machines.containers import base
-from lab.machines.containers.cache import Shelf, cache_directory
 
 VARIABLE: Final = "LAB_INTEROP_ROOTFS"
 PACKAGES: Final = ("bird2", "frr", "gobgpd", "openbgpd", "exabgp", "iproute2")

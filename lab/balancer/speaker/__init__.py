@@ -1,0 +1,1 @@
+"""Announces addresses from one node."""
