@@ -70,7 +70,7 @@ class Containers:
         request = {
             "verb": "define",
             "machines": [spec.to_json() for spec in specs],
-            "layers": {spec.name: self._lower(wanted.get(MachineName(spec.name), "")) for spec in specs},
+            "disks": {spec.name: self._disk(wanted.get(MachineName(spec.name), "")) for spec in specs},
             "fresh": list(fresh),
         }
         return [MachineName(name) for name in control.ask(self._paths, request)["started"]]
@@ -98,14 +98,17 @@ class Containers:
         return {machine.name: reach for machine in self._topology.machines}
 
     def knows(self, configuration: str) -> bool:
-        return layers().get(_layer_name(configuration)) is not None
+        return layers().get(_layer_name(configuration, base.fingerprint())) is not None
 
     def capture(self, machine: MachineName, configuration: str) -> None:
         def fill(tree: Path) -> None:
             request = {"verb": "capture", "machine": machine, "layer": configuration, "target": str(tree)}
             control.ask(self._paths, request)
 
-        layers().make(_layer_name(configuration), fill)
+        published = control.read(self._paths)
+        if published is None:
+            raise MachineError(f"lab {self._topology.name} is not up", hint="lab up")
+        layers().make(_layer_name(configuration, published.machines[machine]["base"]), fill)
 
     def destroy(self) -> None:
         """Kill the supervisor, and so everything; then whatever its control groups still hold; then the directories."""
@@ -118,20 +121,19 @@ class Containers:
         cgroups.remove(self._topology.name)
         shutil.rmtree(self._paths.directory, ignore_errors=True)
 
-    def _lower(self, configuration: str) -> dict[str, object]:
-        """Return the layers of a machine's disk, topmost first, and the name of the converged one if there is one."""
-        bottom = str(bases().entry(base.fingerprint()).tree)
+    def _disk(self, configuration: str) -> dict[str, object]:
+        """Return the layers of a machine's disk, topmost first, with the names of the converged one and of the base."""
+        name = base.fingerprint()
+        lower = [str(bases().entry(name).tree)]
         if not configuration or not self.knows(configuration):
-            return {"name": "", "lower": [bottom]}
-        return {
-            "name": configuration,
-            "lower": [str(layers().entry(_layer_name(configuration)).tree), bottom],
-        }
+            return {"layer": "", "base": name, "lower": lower}
+        layer = layers().entry(_layer_name(configuration, name)).tree
+        return {"layer": configuration, "base": name, "lower": [str(layer), *lower]}
 
 
-def _layer_name(configuration: str) -> str:
-    """A layer fits only the base that it was captured over."""
-    return hashlib.sha256(f"{configuration} {base.fingerprint()}".encode()).hexdigest()[:32]
+def _layer_name(configuration: str, base_name: str) -> str:
+    """A layer fits only the base that it was captured over, which need not be the one that is built today."""
+    return hashlib.sha256(f"{configuration} {base_name}".encode()).hexdigest()[:32]
 
 
 def enter_command(leader: int, argv: Sequence[str], *, user: str, terminal: bool) -> list[str]:

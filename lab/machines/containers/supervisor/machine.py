@@ -35,6 +35,7 @@ class Machine:
         self.boots = 0
         self.leader: int | None = None
         self.configured = ""
+        self.base = ""
         self.links = {nic.network: Link() for nic in spec.nics}
         self._paths = paths
         self._changed = changed
@@ -61,12 +62,14 @@ class Machine:
             "boots": self.boots,
             "leader": _host_pid(self._paths.host_proc, self.leader) if self.leader else None,
             "configured": self.configured,
+            "base": self.base,
             "links": {network: {"up": link.up, "loss": link.loss} for network, link in self.links.items()},
         }
 
-    def prepare(self, lower: Sequence[str], layer: str) -> None:
-        """Give the machine its disk: the layers `lower`, of which the converged one is called `layer`."""
+    def prepare(self, lower: Sequence[str], *, base: str, layer: str) -> None:
+        """Give the machine its disk: the layers `lower`, of which the last is called `base`, the converged one `layer`."""
         self._rootfs.mount(lower, self.spec.files)
+        self.base = base
         self.configured = layer
 
     def start(self) -> None:

@@ -71,8 +71,8 @@ class Supervisor:
         for name, spec in specs.items():
             if name not in self.machines:
                 self.machines[name] = Machine(spec, paths=self._paths, changed=self.write_state)
-                layer = request["layers"].get(name, {})
-                self.machines[name].prepare(layer["lower"], layer["name"])
+                disk = request["disks"][name]
+                self.machines[name].prepare(disk["lower"], base=disk["base"], layer=disk["layer"])
             if self.machines[name].state in (State.OFF, State.FAILED):
                 self.machines[name].start()
                 started.append(name)
