@@ -6,11 +6,12 @@ the server answers with its Status object.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from lab.errors import ApiError
+from lab.pocket.api.field import FieldError
 
 MAX_BODY = 3 << 20  # bytes, as in kube-apiserver
 
@@ -96,6 +97,13 @@ def invalid(about: About, causes: Sequence[Mapping[str, str]]) -> StatusError:
     text = lines[0] if len(lines) == 1 else "[" + ", ".join(lines) + "]"
     message = f'{about.qualified} "{about.name}" is invalid: {text}'
     return StatusError(422, "Invalid", message, details=_details(about) | {"causes": list(causes)})
+
+
+def refuse(about: About, errors: Iterable[FieldError]) -> None:
+    """Refuse an object when there is any error in its fields."""
+    causes = [error.cause() for error in errors]
+    if causes:
+        raise invalid(about, causes)
 
 
 def cause(kind: str, field: str, message: str) -> dict[str, str]:

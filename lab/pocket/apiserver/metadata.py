@@ -7,7 +7,7 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any
 
-from lab.pocket.apiserver.errors import About, bad_request, cause, conflict, invalid, modified
+from lab.pocket.apiserver.errors import About, bad_request, conflict, modified
 from lab.pocket.store import Object
 
 NAME_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # no vowels, no look-alikes: generated names spell nothing
@@ -102,21 +102,12 @@ def carry_over(new: Object, old: Object, about: About) -> None:
     if theirs.get("resourceVersion") not in {None, "", "0", ours["resourceVersion"]}:
         raise modified(about)
     theirs.pop("selfLink", None)
-    _check_finalizers(ours, theirs, about)
     for key in KEPT:
         if key in ours:
             theirs[key] = ours[key]
         else:
             theirs.pop(key, None)
     theirs["resourceVersion"] = ours["resourceVersion"]
-
-
-def _check_finalizers(ours: dict[str, Any], theirs: dict[str, Any], about: About) -> None:
-    added = [name for name in theirs.get("finalizers", ()) if name not in ours.get("finalizers", ())]
-    if added and "deletionTimestamp" in ours:
-        listed = ", ".join(f'"{name}"' for name in added)
-        why = f"no new finalizers can be added if the object is being deleted, found new finalizers []string{{{listed}}}"
-        raise invalid(about, [cause("Forbidden", "metadata.finalizers", f"Forbidden: {why}")])
 
 
 def bump_generation(new: Object, old: Object, *, whole: bool) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from lab.pocket.apiserver import metadata
-from lab.pocket.apiserver.pod_admission import ROOT_CA
 from lab.pocket.store import Change, Key, Object
 
+ROOT_CA = "kube-root-ca.crt"
 LABEL = "kubernetes.io/metadata.name"
 CA_DESCRIPTION = (
     "Contains a CA bundle that can be used to verify the kube-apiserver when using internal endpoints such as the "

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.pocket import pki
-from lab.pocket.apiserver import bootstrap, connections, crds
+from lab.pocket.apiserver import bootstrap, connections, crds, expiry
 from lab.pocket.apiserver.agents import Agents
+from lab.pocket.apiserver.allocations import Allocations
 from lab.pocket.apiserver.authentication import Authenticator
 from lab.pocket.apiserver.authorization import Authorizer
 from lab.pocket.apiserver.builtin import BUILTIN
@@ -57,7 +58,8 @@ async def running(
         settings = Settings(tuple(advertise), listener.getsockname()[1], authority.certificate_pem.decode())
         state = _state(settings, store, signer)
         await bootstrap.ensure(state)
-        async with connections.serving(Server(state), listener, tls), _beside(crds.clean_up_forever(state)):
+        chores = (crds.clean_up_forever(state), expiry.expire_forever(state))
+        async with connections.serving(Server(state), listener, tls), _beside(*chores):
             url = f"https://{_in_url(advertise[0])}:{settings.port}"
             kubeconfig = write_kubeconfig(data, url, authority)
             if manifests:
@@ -66,16 +68,18 @@ async def running(
 
 
 @asynccontextmanager
-async def _beside(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
-    """Do some endless work while the block runs; when it fails, the block's end says so."""
-    task = asyncio.create_task(work)
+async def _beside(*chores: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """Do endless work while the block runs; when some of it fails, the block's end says so."""
+    tasks = [asyncio.create_task(chore) for chore in chores]
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.wait([task])
-    if not task.cancelled():
-        task.result()
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+    for task in tasks:
+        if not task.cancelled():
+            task.result()
 
 
 def write_kubeconfig(data: Path, url: str, authority: pki.Identity) -> Path:
@@ -96,6 +100,7 @@ def _state(settings: Settings, store: Store, signer: TokenSigner) -> State:
         authorizer=Authorizer(store),
         signer=signer,
         agents=Agents(),
+        allocations=Allocations(store, settings.service_networks, settings.node_ports),
     )
 
 

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from lab.pocket.api import defaults, schema
 from lab.pocket.api.schema import Processed, Schema
-from lab.pocket.apiserver.errors import bad_request, invalid
+from lab.pocket.apiserver.errors import bad_request, refuse
 from lab.pocket.apiserver.registry import Resource
 from lab.pocket.apiserver.state import Call
 from lab.pocket.store import Object
@@ -40,8 +40,7 @@ def _process(call: Call, obj: Object, found: Schema, old: Object | None) -> Obje
         raise bad_request(_cannot(call, obj["kind"], processed.malformed))
     _report_unknown(call, obj["kind"], processed)
     call.warnings += processed.warnings
-    if processed.errors:
-        raise invalid(call.resource.about_kind(call.info.name), [error.cause() for error in processed.errors])
+    refuse(call.resource.about_kind(call.info.name), processed.errors)
     if found.native:
         defaults.apply(processed.object, found)
     return processed.object

@@ -9,6 +9,7 @@ from functools import lru_cache
 from aiohttp import web
 
 from lab.pocket.apiserver.agents import Agents
+from lab.pocket.apiserver.allocations import Allocations
 from lab.pocket.apiserver.authentication import Authenticator
 from lab.pocket.apiserver.authorization import Authorizer
 from lab.pocket.apiserver.errors import About, bad_request, not_found
@@ -41,6 +42,7 @@ class State:
     authorizer: Authorizer
     signer: TokenSigner
     agents: Agents
+    allocations: Allocations
 
 
 @dataclass(slots=True)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Callable, Iterable
 
+from lab.pocket.api import validation
+from lab.pocket.api.errors import AllocationError, InvalidError
 from lab.pocket.api.field import FieldError
 from lab.pocket.apiserver import authorization, crds, escalation, metadata, namespaces, pod_admission
-from lab.pocket.apiserver.errors import forbidden, invalid
+from lab.pocket.apiserver.errors import StatusError, forbidden, refuse
 from lab.pocket.apiserver.registry import CRDS, Resource
 from lab.pocket.apiserver.state import Call
 from lab.pocket.store import Change, Object
@@ -29,6 +31,7 @@ COUNTED = {  # resources whose metadata.generation counts changes of what is des
 STATUS_ON_CREATE = {"nodes"}  # an agent registers its node together with its status
 PROTECTED_NAMESPACES = {"default", "kube-public", "kube-system"}
 Hook = Callable[[Call, Object], None]
+UpdateHook = Callable[[Call, Object, Object], None]  # the call, the new state, the old one
 
 
 def has_generation(resource: Resource) -> bool:
@@ -42,6 +45,7 @@ def prepare_create(call: Call, obj: Object) -> None:
     hook = _ON_CREATE.get(call.resource.qualified)
     if hook:
         hook(call, obj)
+    _validate(call, validation.create_errors(obj, namespaced=call.resource.namespaced))
 
 
 def prepare_update(call: Call, new: Object, old: Object) -> None:
@@ -54,10 +58,18 @@ def prepare_update(call: Call, new: Object, old: Object) -> None:
         _keep(new, old, "status")
     hook = _ON_UPDATE.get(call.resource.qualified)
     if hook:
-        hook(call, new)
+        hook(call, new, old)
+    if call.info.subresource == "status":
+        _validate(call, validation.status_update_errors(new, old))
+    else:
+        _validate(call, validation.update_errors(new, old))
     if has_generation(call.resource) and call.info.subresource != "status":
         whole = call.resource.custom is not None and call.resource.subresource("status") is None
         metadata.bump_generation(new, old, whole=whole)
+
+
+def _validate(call: Call, errors: Iterable[FieldError]) -> None:
+    refuse(call.resource.about_kind(call.info.name), errors)
 
 
 def companions(call: Call) -> list[Change]:
@@ -123,12 +135,27 @@ def _create_namespace(_call: Call, obj: Object) -> None:
     namespaces.begin(obj)
 
 
-def _update_namespace(_call: Call, obj: Object) -> None:
+def _update_namespace(_call: Call, obj: Object, _old: Object) -> None:
     namespaces.label(obj)
 
 
-def _create_service(_call: Call, obj: Object) -> None:
+def _create_service(call: Call, obj: Object) -> None:
     obj["status"] = {"loadBalancer": {}}
+    _allocate(call, obj, None)
+
+
+def _allocate(call: Call, new: Object, old: Object | None) -> None:
+    try:
+        call.state.allocations.complete(new, old)
+    except InvalidError as error:
+        _validate(call, error.errors)
+    except AllocationError as error:
+        raise StatusError(500, "InternalError", f"Internal error occurred: {error}") from error
+
+
+def _update_service(call: Call, new: Object, old: Object) -> None:
+    if call.info.subresource != "status":
+        _allocate(call, new, old)
 
 
 def _create_apps(_call: Call, obj: Object) -> None:
@@ -143,21 +170,15 @@ def _merge_string_data(_call: Call, obj: Object) -> None:
 
 
 def _create_crd(call: Call, obj: Object) -> None:
-    _refuse(call, crds.errors(obj))
+    _validate(call, crds.errors(obj))
     crds.begin(call.store, obj)
 
 
-def _update_crd(call: Call, obj: Object) -> None:
+def _update_crd(call: Call, obj: Object, _old: Object) -> None:
     if call.info.subresource == "status":
         return
-    _refuse(call, crds.errors(obj))
+    _validate(call, crds.errors(obj))
     crds.accept(call.store, obj)
-
-
-def _refuse(call: Call, errors: Iterable[FieldError]) -> None:
-    causes = [error.cause() for error in errors]
-    if causes:
-        raise invalid(call.resource.about_kind(call.info.name), causes)
 
 
 RBAC_HOOKS: dict[str, Hook] = {
@@ -176,8 +197,17 @@ _ON_CREATE: dict[str, Hook] = RBAC_HOOKS | {
     "secrets": _merge_string_data,
     "services": _create_service,
 }
-_ON_UPDATE: dict[str, Hook] = RBAC_HOOKS | {
+
+
+def _on_update(hook: Hook) -> UpdateHook:
+    """Return a hook of new objects as one of updates that looks at the new state only."""
+    return lambda call, new, _old: hook(call, new)
+
+
+_ON_UPDATE: dict[str, UpdateHook] = {
+    **{resource: _on_update(hook) for resource, hook in RBAC_HOOKS.items()},
     CRDS: _update_crd,
     "namespaces": _update_namespace,
-    "secrets": _merge_string_data,
+    "secrets": _on_update(_merge_string_data),
+    "services": _update_service,
 }

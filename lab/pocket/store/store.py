@@ -119,6 +119,11 @@ class Store:
                 rows[key] = event.row
         return [row for key, row in rows.items() if not namespace or key.namespace == namespace]
 
+    def in_flight(self, resource: str) -> list[Row]:
+        """Return a resource's states that are not committed yet, deletions aside."""
+        events = [event for key, event in self._in_flight.items() if key.resource == resource]
+        return [event.row for event in events if event.type is not EventType.DELETED]
+
     def write(self, *changes: Change) -> asyncio.Future[None]:
         """Apply one or more changes atomically; the future is done when they are durable and visible.
 

@@ -29,6 +29,10 @@ _STATUS: dict[str, Callable[[Object, Object], Iterable[FieldError]]] = {
 }
 _CORE_RULES = ("v1/", "apps/", "discovery.k8s.io/", "networking.k8s.io/", "rbac.authorization.k8s.io/")
 _NAMES: dict[str, NameRule] = {
+    "rbac.authorization.k8s.io/v1/ClusterRole": names.path_segment,
+    "rbac.authorization.k8s.io/v1/ClusterRoleBinding": names.path_segment,
+    "rbac.authorization.k8s.io/v1/Role": names.path_segment,
+    "rbac.authorization.k8s.io/v1/RoleBinding": names.path_segment,
     "v1/Namespace": names.dns_label,
     "v1/Service": names.dns_label,
 }

@@ -6,15 +6,17 @@ from typing import Any
 
 from aiohttp import web
 
+from lab.pocket.api import schema
 from lab.pocket.apiserver import bodies, processing, representation
 from lab.pocket.apiserver.errors import cause, invalid, not_found
 from lab.pocket.apiserver.registry import Resource
 from lab.pocket.apiserver.state import Call, shared
 from lab.pocket.apiserver.verbs.creating import check_kind
-from lab.pocket.apiserver.verbs.patching import patched
+from lab.pocket.apiserver.verbs.patching import check_patch_type, patched
 from lab.pocket.apiserver.verbs.updating import store_new_state
 from lab.pocket.store import Object
 
+SCALE = "io.k8s.api.autoscaling.v1.Scale"
 BUILTIN_PATHS = {
     "specReplicasPath": ".spec.replicas",
     "statusReplicasPath": ".status.replicas",
@@ -37,9 +39,10 @@ async def update(call: Call) -> web.StreamResponse:
 
 async def patch(call: Call) -> web.StreamResponse:
     """Set the number of replicas from a patch of the Scale."""
-    kind = call.request.content_type
+    check_patch_type(call)
+    kind, node = call.request.content_type, schema.definition(SCALE)
     content = bodies.from_json(await bodies.read(call.request))
-    return await _store(call, lambda current: patched(kind, current, content))
+    return await _store(call, lambda current: patched(kind, current, content, node))
 
 
 async def _store(call: Call, change: Any) -> web.StreamResponse:

@@ -6,8 +6,9 @@ from typing import Any
 
 from aiohttp import web
 
-from lab.pocket.api import json_patch, merge_patch
+from lab.pocket.api import json_patch, merge_patch, strategic_merge
 from lab.pocket.api.errors import PatchError
+from lab.pocket.api.schema import Node
 from lab.pocket.apiserver import bodies, metadata, processing, representation
 from lab.pocket.apiserver.errors import StatusError, bad_request, unsupported_media_type
 from lab.pocket.apiserver.state import Call
@@ -17,30 +18,31 @@ from lab.pocket.store import Object
 
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
-ACCEPTED = (JSON_PATCH, MERGE_PATCH)
+STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
 
 
 async def patch(call: Call) -> web.StreamResponse:
     """Change an object as a patch says."""
     kind = call.request.content_type
-    if kind not in ACCEPTED:
-        raise unsupported_media_type(ACCEPTED)
+    check_patch_type(call)
     content = bodies.from_json(await bodies.read(call.request))
     row = call.latest()
     old = row.decoded() | {"apiVersion": call.resource.api_version}
-    new = patched(kind, old, content)
+    new = patched(kind, old, content, processing.schema_of(call.resource).root)
     check_patched(call, new)
     new = processing.process(call, new, old=old)
     return representation.answer_object(call, await store_new_state(call, row, new))
 
 
-def patched(kind: str, document: Object, content: Any) -> Any:
-    """Return a document after a patch; errors become those of the API."""
+def patched(kind: str, document: Object, content: Any, node: Node) -> Any:
+    """Return a document after a patch; `node` is its schema. Errors become those of the API."""
     try:
         if kind == JSON_PATCH:
             return json_patch.apply(document, content)
         if not isinstance(content, dict):
             raise bad_request("a merge patch must be an object")
+        if kind == STRATEGIC_MERGE_PATCH:
+            return strategic_merge.apply(document, content, node)
         return merge_patch.apply(document, content)
     except PatchError as error:
         reason = {400: "BadRequest", 413: "RequestEntityTooLarge", 422: "Invalid"}[error.code]
@@ -58,3 +60,11 @@ def check_patched(call: Call, new: Any) -> None:
         raise bad_request(
             f"the name of the object ({new['metadata']['name']}) does not match the name on the URL ({call.info.name})"
         )
+
+
+def check_patch_type(call: Call) -> None:
+    """Refuse a patch of a kind that the resource does not take: custom resources have no strategic merge."""
+    strategic = () if call.resource.custom else (STRATEGIC_MERGE_PATCH,)
+    accepted = (JSON_PATCH, MERGE_PATCH, *strategic)
+    if call.request.content_type not in accepted:
+        raise unsupported_media_type(accepted)
