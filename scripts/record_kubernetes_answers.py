@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 TYPES = {"PATCH": "application/merge-patch+json"}
+JSON, TABLE = "application/json", "application/json;as=Table;v=v1;g=meta.k8s.io"
 VOLATILE = ("uid", "resourceVersion", "creationTimestamp", "managedFields", "generation")
 
 
@@ -29,7 +30,11 @@ def ask(server: str, token: str, request: dict[str, Any], query: str = "") -> tu
     path = request["path"]
     url = server + path + (("&" if "?" in path else "?") + query if query else "")
     kind = request.get("type") or TYPES.get(method, "application/json")
-    headers = {"Authorization": f"Bearer {token}", "Content-Type": kind}
+    headers = {
+        "Accept": request.get("accept", JSON),
+        "Authorization": f"Bearer {token}",
+        "Content-Type": kind,
+    }
     body = json.dumps(request["body"]).encode() if "body" in request else None
     call = urllib.request.Request(url, body, headers, method=method)  # noqa: S310  # the server of the command line
     context = ssl.create_default_context()
@@ -65,6 +70,9 @@ def main() -> None:
     for file in map(Path, files):
         vectors = json.loads(file.read_text())
         for request in vectors.get("setup", []):
+            if request.get("method", "POST") != "POST":
+                ask(server, token, request)
+                continue
             there = {"method": "GET", "path": f"{request['path']}/{request['body']['metadata']['name']}"}
             if ask(server, token, there)[0] == 200:
                 continue
@@ -73,6 +81,16 @@ def main() -> None:
                 sys.exit(f"{file}: {request['path']}: {body['message']}")
         time.sleep(3 if vectors.get("setup") else 0)
         for case in vectors["cases"]:
+            if case.get("method") == "GET":
+                listed, table = (
+                    ask(server, token, {**case, "accept": accept})[1] for accept in (JSON, TABLE)
+                )
+                for item in listed["items"]:
+                    item["metadata"].pop("managedFields", None)
+                for row in table["rows"]:
+                    row.pop("object")
+                case |= {"list": listed, "table": table}
+                continue
             case["answer"] = answer(*ask(server, token, case, "dryRun=All&fieldValidation=Warn"))
         lines = ",\n".join(json.dumps(case, ensure_ascii=False) for case in vectors["cases"])
         head = json.dumps(vectors.get("setup", []), ensure_ascii=False, indent=1)

@@ -3,6 +3,7 @@
 lab.errors.ApiError
 ├── AllocationError       an address or port cannot be allocated: 500 InternalError
 ├── InvalidError          the object cannot be stored, for these fields' sake: 422 Invalid
+├── JsonPathError         a JSON path is not of the subset that CRDs may use
 ├── ProtobufError         the body is no protobuf of a kind that is served: 400 BadRequest
 ├── QuantityError         a text is no quantity
 └── PatchError            the patch itself is no patch: 400 BadRequest
@@ -21,6 +22,7 @@ from lab.pocket.api.field import FieldError, aggregate
 __all__ = [
     "AllocationError",
     "InvalidError",
+    "JsonPathError",
     "PatchConflictError",
     "PatchError",
     "PatchTooLargeError",
@@ -65,3 +67,7 @@ class QuantityError(ApiError):
 
 class ProtobufError(ApiError):
     """The request body is not the protobuf of a known kind."""
+
+
+class JsonPathError(ApiError):
+    """The JSON path has a step that printer columns may not use."""
