@@ -26,7 +26,8 @@ from lab.kube.resources import Json, Resource
 log = Log(__name__)
 MAX_INT64: Final = (1 << 63) - 1
 PERIOD: Final = 0.5
-FIELD_MANAGER: Final = "metallb-controller"
+NAME: Final = "controller"
+"""Of our ConfigurationState."""
 
 
 class States:
@@ -144,14 +145,13 @@ class States:
         if self._told == f"{loaded.pools_valid}{summary}":
             return
         metadata: Json = {
-            "name": "controller",
+            "name": NAME,
             "namespace": self._namespace,
             "labels": {"metallb.io/component-type": "controller"},
         }
         if self._owner:
             metadata["ownerReferences"] = [self._owner]
-        base = {"metadata": metadata}
-        await self._client.apply(CONFIGURATION_STATES, base, field_manager=FIELD_MANAGER, force=True)
+        await self._put_state(metadata)
         condition = Condition(
             "poolReconcilerValid",
             loaded.pools_valid,
@@ -163,14 +163,24 @@ class States:
             "errorSummary": summary,
             "conditions": condition.put_into([], now=self._now()),
         }
-        await self._client.apply(
-            CONFIGURATION_STATES,
-            {"metadata": {"name": "controller", "namespace": self._namespace}, "status": status},
-            field_manager=FIELD_MANAGER,
-            force=True,
-            subresource="status",
+        await self._client.patch(
+            CONFIGURATION_STATES, NAME, {"status": status}, namespace=self._namespace, subresource="status"
         )
         self._told = f"{loaded.pools_valid}{summary}"
+
+    async def _put_state(self, metadata: Json) -> None:
+        """Have an object to write the status of: an earlier one of ours, or a new one."""
+        try:
+            await self._client.patch(
+                CONFIGURATION_STATES, NAME, {"metadata": metadata}, namespace=self._namespace
+            )
+        except NotFound:
+            item = {
+                "apiVersion": CONFIGURATION_STATES.api_version,
+                "kind": CONFIGURATION_STATES.kind,
+                "metadata": metadata,
+            }
+            await self._client.create(CONFIGURATION_STATES, item)
 
 
 def pool_counts(allocator: Allocator, name: str) -> dict[str, int]:
