@@ -34,12 +34,13 @@ def walk(top: Path) -> Iterator[tuple[str, os.stat_result]]:
 def shape_digest(top: Path) -> str:
     """Fingerprint of a tree's names, types, modes, owners, sizes and times: no file is read, so it is fast.
 
-    Directories count without their size and time, which differ between file systems.
+    Only files and links count with size and time: those of directories differ between file systems, and those of
+    devices change whenever somebody uses the device.
     """
     digest = hashlib.sha256()
     for name, status in walk(top):
         row = [name, status.st_mode, status.st_uid, status.st_gid]
-        if not stat.S_ISDIR(status.st_mode):
+        if stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode):
             row += [status.st_size, status.st_mtime_ns]
         digest.update(repr(row).encode(errors="surrogateescape"))
     return digest.hexdigest()

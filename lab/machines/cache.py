@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.errors import HostError
-from lab.kits.files import content_digest, shape_digest
 from lab.kits.lock import exclusive
 
 
@@ -29,6 +28,7 @@ def cache_directory() -> Path:
 
 
 PARTIAL = ".partial."
+DAMAGED = ".damaged."
 PATIENCE = 900.0
 
 
@@ -49,11 +49,15 @@ class Shelf:
     """One kind of entries, such as bases or layers.
 
     `digest` decides how thoroughly an entry is checked: contents for small ones, shape alone for large ones.
+    While `in_use` says that some lab may stand on an entry, a damaged one is put aside but not deleted.
     """
 
-    def __init__(self, directory: Path, *, digest: Callable[[Path], str]) -> None:
+    def __init__(
+        self, directory: Path, *, digest: Callable[[Path], str], in_use: Callable[[], bool] = lambda: False
+    ) -> None:
         self.directory = directory
         self._digest = digest
+        self._in_use = in_use
 
     def entry(self, name: str) -> Entry:
         return Entry(self.directory / name)
@@ -101,22 +105,15 @@ class Shelf:
         return self.entry(name)
 
     def _sweep(self) -> None:
-        """Remove what interrupted makers left behind: under the lock there is no other."""
-        for partial in self.directory.glob(f"{PARTIAL}*"):
-            shutil.rmtree(partial, ignore_errors=True)
+        """Remove what interrupted makers left behind (under the lock there is no other), and what is damaged."""
+        for leftover in self.directory.glob(f"{PARTIAL}*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        if not self._in_use():
+            for leftover in self.directory.glob(f"{DAMAGED}*"):
+                shutil.rmtree(leftover, ignore_errors=True)
 
     @staticmethod
     def _discard(path: Path) -> None:
-        """Move a damaged entry aside before deleting it, so that nobody finds half of it."""
-        aside = path.with_name(f".damaged.{path.name}.{os.getpid()}")
+        """Put a damaged entry aside, so that nobody takes it any more; the next `make` sweeps it away."""
         with suppress(FileNotFoundError):  # another process was first
-            path.rename(aside)
-        shutil.rmtree(aside, ignore_errors=True)
-
-
-def bases() -> Shelf:
-    return Shelf(cache_directory() / "bases", digest=shape_digest)
-
-
-def layers() -> Shelf:
-    return Shelf(cache_directory() / "layers", digest=content_digest)
+            path.rename(path.with_name(f"{DAMAGED}{path.name}.{os.getpid()}"))

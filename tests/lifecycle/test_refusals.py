@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from lab.errors import HostError
-from lab.machines.cache import layers
+from lab.machines.containers.shelves import layers
 from tests.lifecycle.conftest import ROOT, Lab
 
 NOBODY = 65534

@@ -13,7 +13,8 @@ from typing import Final
 
 from lab.kits.shell import run
 from lab.machines import debian
-from lab.machines.cache import Entry, bases
+from lab.machines.cache import Entry
+from lab.machines.containers.shelves import bases
 from lab.machines.debian import DISABLED_UNITS, DPKG_OPTIONS, PACKAGES, SUITE
 
 MASKED_UNITS: Final = (

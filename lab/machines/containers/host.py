@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Final
 
 from lab.kits.shell import run
-from lab.machines.cache import bases, cache_directory
+from lab.machines.cache import cache_directory
 from lab.machines.containers.base import fingerprint
+from lab.machines.containers.shelves import bases
 from lab.machines.port import Finding, Severity
 
 TOOLS: Final = {

@@ -11,9 +11,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from lab.errors import MachineError
-from lab.machines.cache import bases, layers
 from lab.machines.containers import base, cgroups, control
 from lab.machines.containers.paths import RunPaths
+from lab.machines.containers.shelves import bases, layers
 from lab.machines.containers.specs import machine_specs
 from lab.machines.port import LabStatus, Link, MachineStatus, Power, State
 from lab.topology.model import MachineName, NetworkName, Topology
