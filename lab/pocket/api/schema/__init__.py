@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from lab.pocket.api import values
 from lab.pocket.api.field import FieldError, Kind, invalid
 from lab.pocket.api.schema.check import check
 from lab.pocket.api.schema.custom import complete
@@ -39,8 +40,8 @@ OBJECT_META = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
 
 
 def from_crd(schema: Node) -> Schema:
-    """Return the schema of a CRD's version (`schema.openAPIV3Schema`), which must be structural; it is kept, not copied."""
-    return Schema(schema, native=False)
+    """Return the schema of a CRD's version (`schema.openAPIV3Schema`), which must be structural; a copy of it."""
+    return Schema(values.copy(schema), native=False)
 
 
 def process(obj: dict[str, Any], schema: Schema, *, old: dict[str, Any] | None = None) -> Processed:

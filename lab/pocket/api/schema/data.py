@@ -35,9 +35,8 @@ def kinds() -> dict[str, str]:
     return found
 
 
-@cache
 def descriptions() -> dict[str, dict[str, str]]:
-    """Return the prose of each definition (key "") and of its properties, for `kubectl explain`."""
+    """Return the prose of each definition (key "") and of its properties; read anew each time, being large."""
     found: dict[str, dict[str, str]] = load("descriptions")
     return found
 
