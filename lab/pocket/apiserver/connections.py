@@ -54,6 +54,19 @@ def tls_context(certificate: Path, key: Path, client_authority: Path) -> ssl.SSL
     return context
 
 
+def kubelet_tls_context(certificate: Path, key: Path) -> ssl.SSLContext:
+    """Return the client side of TLS towards nodes.
+
+    Like a kube-apiserver without `--kubelet-certificate-authority`, the server shows who it is and takes the node's
+    serving certificate as it comes: kubelets sign their own.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.load_cert_chain(certificate, key)
+    return context
+
+
 def listener(host: str, port: int) -> socket.socket:
     """Bind a listening socket; port 0 takes a free one.
 

@@ -10,7 +10,7 @@ import signal
 from collections.abc import Sequence
 from pathlib import Path
 
-from lab.pocket.apiserver.process import running
+from lab.pocket.apiserver.process import SERVICE_NETWORK, running
 
 log = logging.getLogger(__name__)
 
@@ -23,19 +23,18 @@ def main(arguments: Sequence[str]) -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a watch is a file descriptor
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_serve(options))
+        runner.run(_serve(**vars(options)))
 
 
-async def _serve(options: argparse.Namespace) -> None:
-    host, _, port = options.listen.rpartition(":")
-    host = host.strip("[]")
-    stop = asyncio.Event()
+async def _serve(
+    *, data: Path, listen: str, advertise: list[str], service_network: list[str], manifests: Path | None
+) -> None:
+    host, port = listen.rpartition(":")[0].strip("[]"), int(listen.rpartition(":")[2])
+    networks, stop = service_network or [SERVICE_NETWORK], asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    advertise, manifests = options.advertise or [host], options.manifests
-    async with running(
-        options.data, host=host, port=int(port), advertise=advertise, manifests=manifests
-    ) as server:
+    serving = running(data, host, port, advertise=advertise or [host], networks=networks, manifests=manifests)
+    async with serving as server:
         log.info("ready: %s, kubeconfig %s", server.url, server.kubeconfig)
         await stop.wait()
 
@@ -50,17 +49,11 @@ def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m lab.pocket server", description="Run the Kubernetes API server."
-    )
-    parser.add_argument(
-        "--data", type=Path, required=True, help="directory of the store, the keys and the kubeconfig"
-    )
-    parser.add_argument("--listen", default="127.0.0.1:6443", metavar="IP:PORT")
-    parser.add_argument(
-        "--advertise", action="append", default=[], metavar="IP", help="where clients reach the server"
-    )
-    parser.add_argument(
-        "--manifests", type=Path, metavar="DIR", help="objects to apply at start: *.yaml, *.json"
-    )
+    parser = argparse.ArgumentParser(prog="python -m lab.pocket server", description="Run the API server.")
+    add = parser.add_argument
+    add("--data", type=Path, required=True, help="directory of the store, the keys and the kubeconfig")
+    add("--listen", default="127.0.0.1:6443", metavar="IP:PORT")
+    add("--advertise", action="append", default=[], metavar="IP", help="where clients reach the server")
+    add("--service-network", action="append", default=[], metavar="CIDR", help="two for dual stack")
+    add("--manifests", type=Path, metavar="DIR", help="objects to apply at start: *.yaml, *.json")
     return parser

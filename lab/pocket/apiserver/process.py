@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 
 from lab.pocket import pki
 from lab.pocket.apiserver import bootstrap, connections, crds, expiry
-from lab.pocket.apiserver.agents import Agents
 from lab.pocket.apiserver.allocations import Allocations
 from lab.pocket.apiserver.authentication import Authenticator
 from lab.pocket.apiserver.authorization import Authorizer
 from lab.pocket.apiserver.builtin import BUILTIN
+from lab.pocket.apiserver.kubelets import Kubelets
 from lab.pocket.apiserver.manifests import apply_all
 from lab.pocket.apiserver.registry import Registry
 from lab.pocket.apiserver.server import Server
@@ -22,6 +24,8 @@ from lab.pocket.apiserver.state import Settings, State
 from lab.pocket.store import Limits, Store, opened
 from lab.pocket.tokens import TokenSigner
 
+SERVICE_NETWORK = "10.96.0.0/12"  # kubeadm's
+KUBELET_CLIENT = ("kube-apiserver-kubelet-client", ("system:masters",))
 ADMIN = ("kubernetes-admin", ("system:masters",))
 
 
@@ -37,10 +41,11 @@ class Running:
 @asynccontextmanager
 async def running(
     data: Path,
-    *,
     host: str = "127.0.0.1",
     port: int = 0,
+    *,
     advertise: Sequence[str] = ("127.0.0.1",),
+    networks: Sequence[str] = (SERVICE_NETWORK,),
     manifests: Path | None = None,
     limits: Limits | None = None,
 ) -> AsyncIterator[Running]:
@@ -51,12 +56,22 @@ async def running(
     listener = connections.listener(host, port)
     authority = pki.load_or_create_authority(data / "pki")
     signer = TokenSigner(pki.load_or_create_signing_key(data / "pki"))
-    identity = pki.server_certificate(authority, ["10.96.0.1", "127.0.0.1", *advertise])
+    own_addresses = [str(ip_network(network)[1]) for network in networks]
+    identity = pki.server_certificate(authority, [*own_addresses, "127.0.0.1", *advertise])
     certificate, key = pki.write_identity(data / "pki", "apiserver", identity)
     tls = connections.tls_context(certificate, key, data / "pki" / "ca.crt")
+    own = pki.client_certificate(authority, *KUBELET_CLIENT)
+    kubelet_tls = connections.kubelet_tls_context(
+        *pki.write_identity(data / "pki", "apiserver-kubelet-client", own)
+    )
     async with opened(data / "store.db", limits) as store:
-        settings = Settings(tuple(advertise), listener.getsockname()[1], authority.certificate_pem.decode())
-        state = _state(settings, store, signer)
+        settings = Settings(
+            advertise=tuple(advertise),
+            port=listener.getsockname()[1],
+            service_networks=tuple(networks),
+            authority_pem=authority.certificate_pem.decode(),
+        )
+        state = _state(settings, store, signer, kubelet_tls)
         await bootstrap.ensure(state)
         chores = (crds.clean_up_forever(state), expiry.expire_forever(state))
         async with connections.serving(Server(state), listener, tls), _beside(*chores):
@@ -91,7 +106,7 @@ def write_kubeconfig(data: Path, url: str, authority: pki.Identity) -> Path:
     return path
 
 
-def _state(settings: Settings, store: Store, signer: TokenSigner) -> State:
+def _state(settings: Settings, store: Store, signer: TokenSigner, kubelet_tls: ssl.SSLContext) -> State:
     return State(
         settings=settings,
         store=store,
@@ -99,7 +114,7 @@ def _state(settings: Settings, store: Store, signer: TokenSigner) -> State:
         authenticator=Authenticator(store, signer),
         authorizer=Authorizer(store),
         signer=signer,
-        agents=Agents(),
+        kubelets=Kubelets(store, kubelet_tls),
         allocations=Allocations(store, settings.service_networks, settings.node_ports),
     )
 

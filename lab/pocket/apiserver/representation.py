@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
 
 import orjson
 from aiohttp import web
 
+from lab.pocket.api import tables
 from lab.pocket.apiserver.errors import not_acceptable
 from lab.pocket.apiserver.registry import Resource
 from lab.pocket.apiserver.state import Call, shared
-from lab.pocket.apiserver.tables import table
 from lab.pocket.store import Object, Row
 
 META_GROUP = "meta.k8s.io"
@@ -86,21 +87,29 @@ def shown(call: Call, wanted: Representation, rows: Sequence[Row], metadata: Obj
     objects = [shared(row) for row in rows]
     api_version = f"{META_GROUP}/{wanted.version}"
     if wanted.form is Form.TABLE:
-        include = call.query.get("includeObject", "Metadata")
-        rendered = table(call.resource, objects, include=include, api_version=api_version)
-        return rendered | {"metadata": metadata}
+        return _table(call, objects, api_version) | {"metadata": metadata}
     partial = [
         {"kind": "PartialObjectMetadata", "apiVersion": api_version, "metadata": obj["metadata"]}
         for obj in objects
     ]
     if wanted.form is Form.METADATA:
-        return partial[0]
+        return (
+            partial[0] if partial else {"kind": wanted.form, "apiVersion": api_version, "metadata": metadata}
+        )
     return {
         "kind": "PartialObjectMetadataList",
         "apiVersion": api_version,
         "metadata": metadata,
         "items": partial,
     }
+
+
+def _table(call: Call, objects: Sequence[Object], api_version: str) -> Object:
+    version = call.resource.custom
+    columns = None if version is None else version.get("additionalPrinterColumns") or []
+    include = call.query.get("includeObject", "Metadata")
+    kind, now = call.resource.kind, datetime.now(UTC)
+    return tables.table(objects, kind=kind, now=now, custom=columns, include=include, api_version=api_version)
 
 
 def listed(call: Call, rows: Sequence[Row], metadata: Object) -> bytes:

@@ -8,11 +8,11 @@ from functools import lru_cache
 
 from aiohttp import web
 
-from lab.pocket.apiserver.agents import Agents
 from lab.pocket.apiserver.allocations import Allocations
 from lab.pocket.apiserver.authentication import Authenticator
 from lab.pocket.apiserver.authorization import Authorizer
 from lab.pocket.apiserver.errors import About, bad_request, not_found
+from lab.pocket.apiserver.kubelets import Kubelets
 from lab.pocket.apiserver.registry import Registry, Resource
 from lab.pocket.apiserver.request import TRUE, RequestInfo
 from lab.pocket.apiserver.users import User
@@ -27,7 +27,7 @@ class Settings:
     advertise: tuple[str, ...] = ("127.0.0.1",)
     port: int = 6443
     authority_pem: str = ""
-    service_networks: tuple[str, ...] = ("10.96.0.0/16",)
+    service_networks: tuple[str, ...] = ("10.96.0.0/12",)
     node_ports: range = range(30000, 32768)
 
 
@@ -41,7 +41,7 @@ class State:
     authenticator: Authenticator
     authorizer: Authorizer
     signer: TokenSigner
-    agents: Agents
+    kubelets: Kubelets
     allocations: Allocations
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from lab.pocket.apiserver import bodies, metadata, processing, representation
-from lab.pocket.apiserver.errors import bad_request, conflict, not_found
+from lab.pocket.apiserver import authorization, bodies, metadata, processing, representation
+from lab.pocket.apiserver.errors import bad_request, conflict, forbidden, not_found
+from lab.pocket.apiserver.request import RequestInfo
 from lab.pocket.apiserver.state import Call, shared
 from lab.pocket.apiserver.verbs.creating import check_kind, set_name
 from lab.pocket.apiserver.verbs.deleting import delete_row
@@ -66,7 +67,19 @@ async def stream(call: Call) -> web.StreamResponse:
     row = call.store.get(call.key)
     if row is None:
         raise not_found(call.about)
-    return await call.state.agents.forward(call.request, shared(row), call.info.subresource)
+    _check_may_create(call)
+    return await call.state.kubelets.forward(call.request, shared(row), call.info.subresource)
+
+
+def _check_may_create(call: Call) -> None:
+    """A WebSocket opens with GET; who may only read must not run anything by it (KEP-4006)."""
+    if call.info.subresource == "log" or call.info.verb != "get":
+        return
+    info = RequestInfo(
+        "create", "", "", "v1", "pods", call.info.namespace, call.info.name, call.info.subresource
+    )
+    if not call.state.authorizer.allows(call.user, info):
+        raise forbidden(call.about, authorization.refusal(call.user, info))
 
 
 def _pod_call(call: Call, name: str) -> Call:

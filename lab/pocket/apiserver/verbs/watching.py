@@ -134,14 +134,11 @@ class _Stream:
         if not self._call.flag("allowWatchBookmarks"):
             return
         resource = self._call.resource
-        obj = {
-            "kind": resource.kind,
-            "apiVersion": resource.api_version,
-            "metadata": {"resourceVersion": str(self._cursor), **metadata},
-        }
+        meta = {"resourceVersion": str(self._cursor), **metadata}
+        obj = {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": meta}
         if self._representation.form is not Form.WHOLE:
-            row = Row(self._call.key, self._cursor, orjson.dumps(obj))
-            await self.send([self._object_frame("BOOKMARK", row)])
+            shown = representation.shown(self._call, _single(self._representation), [], meta)
+            await self.send([_frame("BOOKMARK", orjson.dumps(shown))])
         else:
             await self.send([_frame("BOOKMARK", orjson.dumps(obj))])
 
