@@ -5,77 +5,74 @@ kubectl keeps a document on disk as long as its hashed URL stays in the index; s
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Iterator
 from functools import lru_cache
+from typing import Any
 
 import orjson
 from aiohttp import web
 
+from lab.pocket.api import openapi
+from lab.pocket.api.openapi import Served
 from lab.pocket.apiserver.registry import Registry, Resource
-from lab.pocket.store import Object
 
+VERSION = "v1.36.2"
 FOREVER = {"Cache-Control": "public, immutable", "Expires": "Fri, 01 Jan 2100 00:00:00 GMT"}
+KEPT = 4  # documents are large and seldom read, and clients keep them
 
 
 class OpenApi:
-    """Documents, kept until what is served changes."""
+    """Documents, made when somebody reads them."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        self._document = lru_cache(maxsize=64)(self._make)
+        self._hashes = lru_cache(maxsize=1)(self._fingerprints)
+        self._document = lru_cache(maxsize=KEPT)(self._made)
 
     def answer(self, path: str) -> web.Response | None:
         """Answer a request below /openapi; None when there is no such document."""
-        versions = self._versions()
+        hashes = self._hashes(self._registry.revision)
         if path == "/openapi/v3":
             index = {
-                name: {"serverRelativeURL": f"/openapi/v3/{name}?hash={self._hash(name)}"}
-                for name in versions
+                name: {"serverRelativeURL": f"/openapi/v3/{name}?hash={digest}"}
+                for name, digest in hashes.items()
             }
             return web.Response(body=orjson.dumps({"paths": index}), content_type="application/json")
         name = path.removeprefix("/openapi/v3/")
-        if name not in versions:
+        if name not in hashes:
             return None
-        body = self._document(name, self._registry.revision)
-        headers = {"Content-Type": "application/json", "ETag": f'"{self._hash(name)}"', **FOREVER}
-        return web.Response(body=body, headers=headers)
+        headers = {"Content-Type": "application/json", "ETag": f'"{hashes[name]}"', **FOREVER}
+        return web.Response(body=self._document(name, hashes[name]), headers=headers)
 
-    def _versions(self) -> list[str]:
-        return list(dict.fromkeys(_name(resource) for resource in self._registry.all()))
+    def _fingerprints(self, _revision: int) -> dict[str, str]:
+        names = dict.fromkeys(_name(resource) for resource in self._registry.all())
+        return {name: openapi.fingerprint(self._served(name)) for name in names}
 
-    def _hash(self, name: str) -> str:
-        return hashlib.sha256(self._document(name, self._registry.revision)).hexdigest().upper()
+    def _made(self, name: str, _hash: str) -> bytes:
+        return orjson.dumps(openapi.document(self._served(name), version=VERSION))
 
-    def _make(self, name: str, _revision: int) -> bytes:
+    def _served(self, name: str) -> list[Served]:
         resources = [resource for resource in self._registry.all() if _name(resource) == name]
-        return orjson.dumps(document(resources))
+        return [served for resource in resources for served in _described(resource)]
 
 
 def _name(resource: Resource) -> str:
     return f"apis/{resource.api_version}" if resource.group else f"api/{resource.version}"
 
 
-def document(resources: list[Resource]) -> Object:
-    """Return the OpenAPI 3.0 document of one group and version."""
-    return {
-        "openapi": "3.0.0",
-        "info": {"title": "Kubernetes", "version": "v1.36.2+pocket"},
-        "paths": {path: item for resource in resources for path, item in _paths(resource).items()},
-        "components": {"schemas": {}},
-    }
-
-
-def _paths(resource: Resource) -> Object:
-    kind = {"group": resource.group, "version": resource.version, "kind": resource.kind}
-    scope = "/namespaces/{namespace}" if resource.namespaced else ""
-    base = f"/{_name(resource)}{scope}/{resource.plural}"
-    patch = {
-        "x-kubernetes-action": "patch",
-        "x-kubernetes-group-version-kind": kind,
-        "parameters": [
-            {"name": name, "in": "query", "schema": {"type": "string", "uniqueItems": True}}
-            for name in ("dryRun", "fieldManager", "fieldValidation", "force")
-        ],
-        "responses": {"200": {"description": "OK"}},
-    }
-    return {f"{base}/{{name}}": {"patch": patch}}
+def _described(resource: Resource) -> Iterator[Served]:
+    version = resource.custom
+    schema = None if version is None else (version.get("schema") or {}).get("openAPIV3Schema") or {}
+    where: dict[str, Any] = {"group": resource.group, "version": resource.version}
+    where["namespaced"] = resource.namespaced
+    yield Served(**where, plural=resource.plural, kind=resource.kind, verbs=resource.verbs, schema=schema)
+    for sub in resource.subresources:
+        yield Served(
+            **where,
+            plural=f"{resource.plural}/{sub.name}",
+            kind=sub.kind,
+            verbs=sub.verbs,
+            kind_group=sub.group,
+            kind_version=sub.version or "",
+            schema=schema if sub.group is None else None,
+        )
