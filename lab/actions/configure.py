@@ -67,7 +67,11 @@ class Configure:
 
 def environment(context: Context) -> dict[str, str]:
     """Return what makes the playbooks work on this lab."""
-    return {"LAB_TOPOLOGY": str(context.file), "LAB_CONNECTIONS": str(context.generated / "connections.json")}
+    return {
+        "LAB_TOPOLOGY": str(context.file),
+        "LAB_CONNECTIONS": str(context.generated / "connections.json"),
+        "LAB_PROGRAMS": str(context.generated / "programs.tar"),
+    }
 
 
 def _describe(event: Event) -> str:

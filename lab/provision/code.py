@@ -37,6 +37,7 @@ def _files() -> list[Path]:
 
 def main() -> None:
     target, packed = Path(sys.argv[1]), pack()
+    target.parent.mkdir(parents=True, exist_ok=True)
     if not target.exists() or target.read_bytes() != packed:
         target.write_bytes(packed)
 

@@ -1,7 +1,7 @@
 """What a machine's configuration depends on, as one hash for each machine.
 
-Two machines with the same fingerprint would be configured alike to the last byte: roles, plays, variables and the
-version of Ansible all count. That is what lets a captured configuration stand for a run of the playbook.
+Two machines with the same fingerprint would be configured alike to the last byte: roles, plays, programs,
+variables and the version of Ansible all count. That is what lets a captured configuration stand for a run of the playbook.
 """
 
 from __future__ import annotations
@@ -12,17 +12,19 @@ from importlib.metadata import version
 from pathlib import Path
 
 from lab.kits.files import content_digest
+from lab.provision.code import pack
 from lab.render.inventory import inventory
 from lab.topology.model import MachineName, Topology
 
-INGREDIENTS = ("site.yml", "roles", "inventory", "templates", "ansible.cfg")
+INGREDIENTS = ("site.yml", "install_lb.yml", "roles", "inventory", "templates", "ansible.cfg")
 
 
 def fingerprints(topology: Topology, *, playbooks: Path) -> dict[MachineName, str]:
     """Return each machine's fingerprint; `playbooks` is the directory with site.yml and the roles."""
     data = inventory(topology)
     sources = [playbooks / name for name in INGREDIENTS if (playbooks / name).exists()]
-    shared = [version("ansible-core"), content_digest(*sources), data["all"]["vars"]]
+    programs = hashlib.sha256(pack()).hexdigest()
+    shared = [version("ansible-core"), content_digest(*sources), programs, data["all"]["vars"]]
     return {
         machine.name: _hash([*shared, data["_meta"]["hostvars"][machine.name], data[machine.role]])
         for machine in topology.machines

@@ -45,6 +45,8 @@ def _lab_vars(topology: Topology) -> Json:
         "lab_bgp": _bgp(topology.bgp),
         "lab_pools": [_pool(pool) for pool in topology.load_balancer.pools],
         "lab_hosts": [_host(machine) for machine in topology.machines],
+        "lab_kubernetes": topology.kubernetes.distribution.value,
+        "lab_load_balancer": topology.load_balancer.implementation.value,
         "lab_pod_subnets": _texts(topology.kubernetes.pod_subnets),
         "lab_service_subnets": _texts(topology.kubernetes.service_subnets),
     }
