@@ -9,6 +9,7 @@ from typing import Final
 from lab.errors import LabError
 
 PROGRAMS: Final = {
+    "agent": "lab.pocket.agent.main",
     "controllers": "lab.pocket.controllers.main",
     "kubeconfig": "lab.pocket.kubeconfig",
     "proxy": "lab.pocket.proxy.main",

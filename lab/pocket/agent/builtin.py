@@ -1,0 +1,159 @@
+"""Images made of the machine: its own programs, none of its secrets.
+
+The root is a skeleton with a few files copied from /etc; the machine's /usr lies under /usr, copy on write. So a lab
+without any network has nginx to serve pages and a shell with the usual tools to ask for them.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from lab.pocket.agent.images import Image, repository
+
+NODE_NAME: Final = "LAB_NODE_NAME"
+"""Environment variable by which a built-in image knows its node."""
+
+PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+LINKS: Final = {"bin": "usr/bin", "lib": "usr/lib", "lib64": "usr/lib64", "sbin": "usr/sbin"}
+DIRECTORIES: Final[Mapping[str, int]] = {
+    "dev": 0o755, "etc": 0o755, "home": 0o755, "mnt": 0o755, "opt": 0o755, "proc": 0o755, "root": 0o700,
+    "run": 0o755, "srv": 0o755, "sys": 0o755, "tmp": 0o1777, "usr": 0o755, "var/cache": 0o755,
+    "var/lib/nginx": 0o755, "var/log/nginx": 0o755, "var/tmp": 0o1777, "var/www": 0o755,
+}  # fmt: skip
+COPIED: Final = (
+    "alternatives", "bash.bashrc", "debian_version", "group", "ld.so.cache", "ld.so.conf", "ld.so.conf.d",
+    "mime.types", "nginx/mime.types", "nsswitch.conf", "os-release", "passwd", "profile", "protocols", "services",
+    "ssl/certs", "ssl/openssl.cnf",
+)  # fmt: skip
+
+NGINX_CONF: Final = """\
+user www-data;
+worker_processes 1;
+pid /run/nginx.pid;
+error_log /dev/stderr notice;
+events { worker_connections 1024; }
+http {
+    include /etc/nginx/mime.types;
+    default_type application/octet-stream;
+    access_log /dev/stdout;
+    sendfile on;
+    keepalive_timeout 65;
+    include /etc/nginx/conf.d/*.conf;
+}
+"""
+NGINX_DEFAULT: Final = """\
+server {
+    listen 80;
+    listen [::]:80;
+    server_name localhost;
+    location / {
+        root /usr/share/nginx/html;
+        index index.html index.htm;
+    }
+}
+"""
+NGINX_ENTRYPOINT: Final = f"""\
+#!/bin/sh
+set -e
+printf 'add_header X-Pod "%s" always;\\nadd_header X-Node "%s" always;\\n' "$(hostname)" "${NODE_NAME}" \\
+    > /etc/nginx/conf.d/00-who-answers.conf
+exec "$@"
+"""
+WELCOME: Final = """\
+<!DOCTYPE html>
+<html>
+<head>
+<title>Welcome to nginx!</title>
+<style>
+    body {
+        width: 35em;
+        margin: 0 auto;
+        font-family: Tahoma, Verdana, Arial, sans-serif;
+    }
+</style>
+</head>
+<body>
+<h1>Welcome to nginx!</h1>
+<p>If you see this page, the nginx web server is successfully installed and
+working. Further configuration is required.</p>
+
+<p>For online documentation and support please refer to
+<a href="http://nginx.org/">nginx.org</a>.<br/>
+Commercial support is available at
+<a href="http://nginx.com/">nginx.com</a>.</p>
+
+<p><em>Thank you for using nginx.</em></p>
+</body>
+</html>
+"""
+TOOLS: Final = ("tools", "busybox", "alpine", "debian", "ubuntu", "curlimages/curl", "nicolaka/netshoot")
+
+
+def built_in(directory: Path) -> list[Image]:
+    """Make the skeletons anew in `directory` and return the images that this machine's programs allow."""
+    shutil.rmtree(directory, ignore_errors=True)
+    base = _skeleton(directory / "base")
+    images = [_image("tools", TOOLS, base, directory / "tools-usr", command=("/bin/sh",))]
+    if shutil.which("nginx"):
+        images.append(_nginx(base, directory))
+    return images
+
+
+def _nginx(base: Path, directory: Path) -> Image:
+    root, usr = directory / "nginx", directory / "nginx-usr"
+    _write(root / "etc/nginx/nginx.conf", NGINX_CONF)
+    _write(root / "etc/nginx/conf.d/default.conf", NGINX_DEFAULT)
+    _write(root / "docker-entrypoint.sh", NGINX_ENTRYPOINT, mode=0o755)
+    _write(usr / "share/nginx/html/index.html", WELCOME)
+    image = _image("nginx", ("nginx",), base, usr, command=("nginx", "-g", "daemon off;"))
+    return Image(
+        id=image.id,
+        names=image.names,
+        layers=(root, base),
+        over_machine=usr,
+        entrypoint=("/docker-entrypoint.sh",),
+        command=image.command,
+        environment=image.environment,
+        stop_signal="SIGQUIT",
+    )
+
+
+def _image(name: str, names: Sequence[str], base: Path, usr: Path, *, command: tuple[str, ...]) -> Image:
+    usr.mkdir(parents=True, exist_ok=True)
+    return Image(
+        id=f"built-in:{name}",
+        names=tuple(map(repository, names)),
+        layers=(base,),
+        over_machine=usr,
+        command=command,
+        environment={"PATH": PATH},
+    )
+
+
+def _skeleton(root: Path) -> Path:
+    for name, mode in DIRECTORIES.items():
+        (root / name).mkdir(parents=True, exist_ok=True)
+        (root / name).chmod(mode)
+    for name, destination in LINKS.items():
+        (root / name).symlink_to(destination)
+    for name in COPIED:
+        source, target = Path("/etc") / name, root / "etc" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir() and not source.is_symlink():
+            shutil.copytree(source, target, symlinks=True)
+        elif os.path.lexists(source):
+            shutil.copy2(source, target, follow_symlinks=False)
+    (root / "etc/resolv.conf").touch()
+    (root / "etc/hosts").touch()
+    (root / "etc/hostname").touch()
+    return root
+
+
+def _write(path: Path, text: str, *, mode: int = 0o644) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(mode)
