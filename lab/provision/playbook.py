@@ -128,7 +128,8 @@ def _environment(directory: Path, descriptor: int) -> dict[str, str]:
         "ANSIBLE_STDOUT_CALLBACK": "default",
         "ANSIBLE_NOCOLOR": "1",
         "LC_ALL": "C.UTF-8",  # Ansible refuses any other encoding
-        "PYTHONPATH": str(PACKAGES),  # the plugins load this very package
+        # the plugins load this very package
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(PACKAGES), os.environ.get("PYTHONPATH")])),
     }
     config = directory / "ansible.cfg"
     if config.exists():  # named, because Ansible ignores one in a directory that others may write to

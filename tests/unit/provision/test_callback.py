@@ -16,10 +16,6 @@ from lab.provision.plugins.callback.lab_events import why
             "non-zero return code\nbird: syntax error",
         ),
         ({"msg": "", "module_stderr": "Traceback"}, "Traceback"),
-        (
-            {"msg": "One or more items failed", "results": [{"msg": "fine"}, {"failed": True, "msg": "bad"}]},
-            "bad",
-        ),
         ({}, ""),
     ],
 )

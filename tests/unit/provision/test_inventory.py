@@ -66,3 +66,18 @@ def test_a_wrong_lab_is_refused_with_the_place_of_the_mistake(list_inventory, tm
     refused = list_inventory(str(wrong))
     assert f"{wrong}:" in refused.stderr
     assert "hold_time" in refused.stderr
+
+
+def test_an_ansible_of_another_python_is_told_which_one_to_use():
+    without_lab = (
+        "import sys; sys.modules['lab.topology'] = None; from ansible.cli.inventory import main; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", without_lab, "--list"],
+        cwd=ROOT,
+        env=os.environ | {"LC_ALL": "C.UTF-8"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "use those of .venv/bin" in done.stderr

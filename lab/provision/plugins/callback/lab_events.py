@@ -31,6 +31,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # Ansible has no type
     def __init__(self) -> None:
         super().__init__()
         self._descriptor = int(os.environ["LAB_EVENT_FD"])
+        self._items: dict[tuple[str, str], list[str]] = {}
+        """Why items of a loop failed, by host and task: the result of the whole loop does not say."""
 
     def _tell(self, event: Event) -> None:
         try:
@@ -59,15 +61,23 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # Ansible has no type
     def v2_runner_on_skipped(self, result: Any) -> None:
         self._tell_result(result, Outcome.SKIPPED)
 
+    def v2_runner_item_on_failed(self, result: Any) -> None:
+        self._items.setdefault(_key(result), []).append(why(result.result))
+
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:  # noqa: FBT001, FBT002  # likewise
         outcome = Outcome.IGNORED if ignore_errors else Outcome.FAILED
-        self._tell_result(result, outcome, why(result.result))
+        of_items = "; ".join(self._items.pop(_key(result), []))
+        self._tell_result(result, outcome, of_items or why(result.result))
 
     def v2_runner_on_unreachable(self, result: Any) -> None:
         self._tell_result(result, Outcome.UNREACHABLE, why(result.result))
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
         self._tell(Stats(hosts={host: _counts(stats.summarize(host)) for host in sorted(stats.processed)}))
+
+
+def _key(result: Any) -> tuple[str, str]:
+    return result.host.get_name(), result.task.get_name()
 
 
 def _counts(summary: dict[str, int]) -> HostStats:
@@ -82,8 +92,5 @@ def _counts(summary: dict[str, int]) -> HostStats:
 
 def why(result: dict[str, Any]) -> str:
     """Return the reason of a failure: the module's message, and what its command wrote to standard error."""
-    items = [item for item in result.get("results", []) if item.get("failed")]
-    if items:
-        return "; ".join(why(item) for item in items)
     parts = [str(result.get("msg", "")), str(result.get("stderr", "") or result.get("module_stderr", ""))]
     return "\n".join(part.strip() for part in parts if part.strip())

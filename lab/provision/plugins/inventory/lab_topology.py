@@ -6,12 +6,17 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ansible.errors import AnsibleParserError
+from ansible.errors import AnsibleError, AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin
 
-from lab.errors import TopologyError
-from lab.render import inventory as rendered
-from lab.topology.loader import load
+try:
+    from lab.errors import TopologyError
+    from lab.render import inventory as rendered
+    from lab.topology.loader import load
+except ModuleNotFoundError as error:
+    raise AnsibleError(
+        "this Ansible is not the lab's own: use those of .venv/bin, after `make setup`"
+    ) from error
 
 DOCUMENTATION = """
     name: lab_topology
