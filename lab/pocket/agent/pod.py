@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from lab.errors import ApiError
 from lab.kits.backoff import Backoff
 from lab.kits.log import Log
-from lab.kube.client import Client, PatchType
+from lab.kube.client import Client
 from lab.kube.errors import NotFound
 from lab.kube.events import EventType, Recorder
 from lab.kube.resources import PODS, Json, ObjectKey
@@ -23,9 +23,11 @@ from lab.pocket.agent.container import Container
 from lab.pocket.agent.dns import resolv_conf
 from lab.pocket.agent.environment import command_line, environment, hostname
 from lab.pocket.agent.errors import ContainerError, ImageNeverPulled
+from lab.pocket.agent.etc import text_of_file, write_etc
 from lab.pocket.agent.identity import identity
 from lab.pocket.agent.images import Image, Images
 from lab.pocket.agent.network import NAMESPACES, Network, port_mappings
+from lab.pocket.agent.publisher import Publisher
 from lab.pocket.agent.runtime import Runtime
 from lab.pocket.agent.sources import Supplier
 from lab.pocket.agent.status import PodState, pod_status
@@ -88,9 +90,8 @@ class Pod:
         self.state.initialized = not self.init
         self._sources: Sources | None = None
         self._places: dict[str, Path] = {}
-        self._dirty = asyncio.Event()
         self._stopping = asyncio.Event()
-        self._published: Json | None = None
+        self._publisher = Publisher(shared.client, self.key, self.uid, self._status)
 
     @property
     def ip(self) -> str:
@@ -117,7 +118,7 @@ class Pod:
         self._stopping.set()
 
     def changed(self) -> None:
-        self._dirty.set()
+        self._publisher.changed()
 
     def note(
         self, container: Json | None, reason: str, message: str, kind: EventType = EventType.NORMAL
@@ -133,10 +134,13 @@ class Pod:
             about["fieldPath"] = f"spec.containers{{{container['name']}}}"
         self._shared.recorder.record(about, type=kind, reason=reason, message=message)
 
+    def _status(self) -> Json:
+        return pod_status(self.pod, self.state, now())
+
     async def run(self) -> None:
         """Run the pod until it is deleted; return when nothing of it is left here or in the API."""
         self.update(self.pod)
-        publisher = asyncio.create_task(self._publish_forever())
+        publisher = asyncio.create_task(self._publisher.run())
         work = asyncio.create_task(self._work())
         stopping = asyncio.create_task(self._stopping.wait())
         try:
@@ -235,7 +239,7 @@ class Pod:
                 self._places[volume["name"]] = directory
             else:
                 self._places[volume["name"]] = prepare(volume, directory, group=group)
-        _write_files(self.directory, self.pod, self.state.ips, self._dns())
+        write_etc(self.directory, self.pod, self.state.ips, self._dns())
 
     async def _refresh_forever(self) -> None:
         while True:
@@ -290,8 +294,8 @@ class Pod:
                 self.pod,
                 container,
                 image_user=image.user,
-                passwd=_text(root / "etc/passwd"),
-                group=_text(root / "etc/group"),
+                passwd=text_of_file(root / "etc/passwd"),
+                group=text_of_file(root / "etc/group"),
             ),
             directory=image.directory,
             hostname=hostname(self.pod),
@@ -346,7 +350,7 @@ class Pod:
         self.state.over = True
         while True:
             try:
-                await self._publish()
+                await self._publisher.publish()
                 await self._shared.client.delete(
                     PODS, self.key.name, namespace=self.key.namespace, uid=self.uid, grace_period=0
                 )
@@ -361,39 +365,6 @@ class Pod:
                 break
         await asyncio.to_thread(shutil.rmtree, self.log_directory, ignore_errors=True)
 
-    async def _publish_forever(self) -> None:
-        backoff = Backoff(first=0.1, limit=10.0)
-        self._dirty.set()
-        while True:
-            await self._dirty.wait()
-            self._dirty.clear()
-            try:
-                await self._publish()
-            except NotFound:
-                continue
-            except ApiError as error:
-                log.info("cannot publish a status yet", pod=str(self.key), error=error.message)
-                await asyncio.sleep(backoff.delay())
-                self._dirty.set()
-            else:
-                backoff.reset()
-
-    async def _publish(self) -> None:
-        status = pod_status(self.pod, self.state, now())
-        if status == self._published:
-            return
-        patch: dict[str, Any] = {"metadata": {"uid": self.uid}, "status": status}
-        answer = await self._shared.client.patch(
-            PODS,
-            self.key.name,
-            patch,
-            namespace=self.key.namespace,
-            subresource="status",
-            kind=PatchType.STRATEGIC,
-        )
-        self.pod = {**self.pod, "status": answer["status"]}
-        self._published = status
-
 
 def _init_policy(container: Json, policy: str) -> str:
     if container.get("restartPolicy") == "Always":
@@ -404,34 +375,3 @@ def _init_policy(container: Json, policy: str) -> str:
 def _internal_ips(node: Json) -> list[str]:
     addresses = (node.get("status") or {}).get("addresses") or ()
     return [each["address"] for each in addresses if each["type"] == "InternalIP"]
-
-
-def _text(path: Path) -> str:
-    return path.read_text(errors="replace") if path.is_file() else ""
-
-
-def _write_files(directory: Path, pod: Json, ips: Iterable[str], resolver: str) -> None:
-    """Write the files that every container of a pod gets in its /etc."""
-    name = hostname(pod)
-    lines = [
-        "# Kubernetes-managed hosts file.",
-        "127.0.0.1\tlocalhost",
-        "::1\tlocalhost ip6-localhost ip6-loopback",
-    ]
-    if pod["spec"].get("hostNetwork"):
-        lines = [_text(Path("/etc/hosts")).rstrip("\n")]
-        name = _text(Path("/etc/hostname")).strip()
-    else:
-        lines += [f"{ip}\t{name}" for ip in ips]
-    lines += [
-        f"{each['ip']}\t{' '.join(each.get('hostnames') or ())}"
-        for each in pod["spec"].get("hostAliases") or ()
-    ]
-    directory.mkdir(parents=True, exist_ok=True)
-    for file, text in (
-        ("hosts", "\n".join(lines) + "\n"),
-        ("hostname", f"{name}\n"),
-        ("resolv.conf", resolver),
-    ):
-        if _text(directory / file) != text:
-            (directory / file).write_text(text)
