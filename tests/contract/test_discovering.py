@@ -7,7 +7,14 @@ import pytest
 from tests.contract.client import Api
 
 AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
-SHORT = {"services": "svc", "pods": "po", "nodes": "no", "namespaces": "ns", "configmaps": "cm", "events": "ev"}
+SHORT = {
+    "services": "svc",
+    "pods": "po",
+    "nodes": "no",
+    "namespaces": "ns",
+    "configmaps": "cm",
+    "events": "ev",
+}
 GROUPS = {
     "apps",
     "authentication.k8s.io",
@@ -75,7 +82,11 @@ def test_openapi_documents_are_named_by_their_hash_and_may_be_kept(api: Api) -> 
     assert answer.headers["etag"]
     assert "immutable" in answer.headers["cache-control"]
     patch = answer.body["paths"]["/apis/apps/v1/namespaces/{namespace}/deployments/{name}"]["patch"]
-    assert patch["x-kubernetes-group-version-kind"] == {"group": "apps", "version": "v1", "kind": "Deployment"}
+    assert patch["x-kubernetes-group-version-kind"] == {
+        "group": "apps",
+        "version": "v1",
+        "kind": "Deployment",
+    }
     assert "fieldValidation" in {parameter["name"] for parameter in patch["parameters"]}
 
 

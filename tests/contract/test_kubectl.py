@@ -21,16 +21,26 @@ spec: {type: LoadBalancer, selector: {app: web}, ports: [{port: 80}]}
 
 def test_apply_creates_then_says_unchanged_then_configures(kubectl: Kubectl) -> None:
     assert kubectl("apply", "-f", "-", stdin=MANIFEST) == "configmap/settings created\nservice/web created\n"
-    assert kubectl("apply", "-f", "-", stdin=MANIFEST) == "configmap/settings unchanged\nservice/web unchanged\n"
+    assert (
+        kubectl("apply", "-f", "-", stdin=MANIFEST) == "configmap/settings unchanged\nservice/web unchanged\n"
+    )
     changed = MANIFEST.replace("red", "blue").replace("port: 80", "port: 81")
-    assert kubectl("apply", "-f", "-", stdin=changed) == "configmap/settings configured\nservice/web configured\n"
+    assert (
+        kubectl("apply", "-f", "-", stdin=changed)
+        == "configmap/settings configured\nservice/web configured\n"
+    )
     assert kubectl("get", "cm", "settings", "-o", "jsonpath={.data.colour}") == "blue"
     assert kubectl("diff", "-f", "-", stdin=changed) == ""
 
 
 def test_create_expose_scale_label_delete(kubectl: Kubectl) -> None:
-    assert kubectl("create", "deployment", "web", "--image=nginx", "--replicas=0") == "deployment.apps/web created\n"
-    assert kubectl("expose", "deployment", "web", "--port=80", "--type=LoadBalancer") == "service/web exposed\n"
+    assert (
+        kubectl("create", "deployment", "web", "--image=nginx", "--replicas=0")
+        == "deployment.apps/web created\n"
+    )
+    assert (
+        kubectl("expose", "deployment", "web", "--port=80", "--type=LoadBalancer") == "service/web exposed\n"
+    )
     assert kubectl("scale", "deployment", "web", "--replicas=0") == "deployment.apps/web scaled\n"
     assert kubectl("label", "deployment", "web", "tier=front") == "deployment.apps/web labeled\n"
     assert kubectl("annotate", "svc", "web", "why=test") == "service/web annotated\n"
@@ -47,11 +57,16 @@ def test_get_prints_a_table(kubectl: Kubectl) -> None:
 
 
 def test_refusals_read_as_usual(kubectl: Kubectl) -> None:
-    assert kubectl("get", "pod", "none", fails=True) == 'Error from server (NotFound): pods "none" not found\n'
+    assert (
+        kubectl("get", "pod", "none", fails=True) == 'Error from server (NotFound): pods "none" not found\n'
+    )
     kubectl("create", "cm", "a")
     error = kubectl("create", "cm", "a", fails=True)
     assert error == 'error: failed to create configmap: configmaps "a" already exists\n'
-    assert kubectl("get", "nonsense", fails=True) == 'error: the server doesn\'t have a resource type "nonsense"\n'
+    assert (
+        kubectl("get", "nonsense", fails=True)
+        == 'error: the server doesn\'t have a resource type "nonsense"\n'
+    )
 
 
 def test_unknown_fields_are_refused(kubectl: Kubectl) -> None:

@@ -94,5 +94,7 @@ def test_scale(api: Api, deployment: str) -> None:
     assert (scale["kind"], scale["spec"], scale["status"]["selector"]) == ("Scale", {}, "app=x")
     scaled = api.ok("PUT", f"{deployment}/scale", {**scale, "spec": {"replicas": 0}})
     assert scaled["metadata"]["name"] == "x"
-    answer = api.send("PATCH", f"{deployment}/scale", {"spec": {"replicas": -1}}, headers={"Content-Type": MERGE})
+    answer = api.send(
+        "PATCH", f"{deployment}/scale", {"spec": {"replicas": -1}}, headers={"Content-Type": MERGE}
+    )
     assert answer.refusal == (422, "Invalid")

@@ -23,10 +23,12 @@ def service(name: str, **spec: object) -> Json:
 def test_defaults(api: Api, services: str) -> None:
     created = api.create(services, service("a", selector={"app": "x"}))
     spec = created["spec"]
-    assert ipaddress.ip_address(spec["clusterIP"])
+    assert ipaddress.ip_address(spec["clusterIP"]).is_private
     assert spec["clusterIPs"] == [spec["clusterIP"]]
     assert spec["ports"] == [{**PORT, "targetPort": 80}]
-    assert {key: spec[key] for key in ("type", "sessionAffinity", "ipFamilyPolicy", "internalTrafficPolicy")} == {
+    assert {
+        key: spec[key] for key in ("type", "sessionAffinity", "ipFamilyPolicy", "internalTrafficPolicy")
+    } == {
         "type": "ClusterIP",
         "sessionAffinity": "None",
         "ipFamilyPolicy": "SingleStack",
@@ -43,7 +45,9 @@ def test_a_load_balancer_has_node_ports(api: Api, services: str) -> None:
 
 
 def test_a_load_balancer_may_do_without_node_ports(api: Api, services: str) -> None:
-    spec = api.create(services, service("a", type="LoadBalancer", allocateLoadBalancerNodePorts=False))["spec"]
+    spec = api.create(services, service("a", type="LoadBalancer", allocateLoadBalancerNodePorts=False))[
+        "spec"
+    ]
     assert "nodePort" not in spec["ports"][0]
 
 
