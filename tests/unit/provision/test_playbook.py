@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -15,6 +18,7 @@ from lab.provision.events import Event, Outcome, Play, Result, Stats, Task
 from lab.provision.playbook import PlayError, PlayResult, run
 
 PLUGINS = Path(playbook.__file__).parent / "plugins"
+PACKAGES = Path(playbook.__file__).parents[2]
 HEAD = """
 - name: Try
   hosts: all
@@ -49,6 +53,18 @@ LOOPING = """
     - name: Loop
       ansible.builtin.assert: {that: item > 1, fail_msg: "{{ item }} is too small", quiet: true}
       loop: [0, 1, 2]
+"""
+PAUSE = """
+    - name: Pause
+      ansible.builtin.pause: {seconds: 1}
+"""
+CALLER = """
+import sys
+from pathlib import Path
+from lab.provision.playbook import run
+
+here = Path(sys.argv[1])
+run(here / "try.yml", inventory=here / "hosts.yml", log=here / "log", on_event=lambda _: print(flush=True))
 """
 PINGING = """
     - name: Ping
@@ -133,3 +149,23 @@ def test_ctrl_c_stops_ansible_and_goes_on(play):
 
     with pytest.raises(KeyboardInterrupt):
         play(SLOW, on_event=interrupt)
+
+
+def test_ansible_does_not_work_on_when_its_caller_was_killed(tmp_path):
+    marker = tmp_path / "marker"
+    (tmp_path / "try.yml").write_text(
+        HEAD + QUIET + PAUSE + f"    - {{name: Mark, ansible.builtin.copy: {{content: x, dest: {marker}}}}}\n"
+    )
+    (tmp_path / "hosts.yml").write_text("all: {hosts: {one: {ansible_connection: local}}}\n")
+    argv = [sys.executable, "-c", CALLER, str(tmp_path)]
+    environment = os.environ | {"PYTHONPATH": str(PACKAGES)}
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, env=environment) as caller:
+        assert caller.stdout
+        caller.stdout.readline()
+        ansible = int(Path(f"/proc/{caller.pid}/task/{caller.pid}/children").read_text())
+        handle = os.pidfd_open(ansible)
+        caller.kill()
+    ended, _, _ = select.select([handle], [], [], 30)
+    os.close(handle)
+    assert ended
+    assert not marker.exists()
