@@ -11,6 +11,7 @@ from lab.errors import LabError
 COMMANDS: Final = {
     "controller": "lab.balancer.controller.main",
     "explain": "lab.balancer.explain",
+    "speaker": "lab.balancer.speaker.main",
 }
 
 

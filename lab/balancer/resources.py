@@ -18,6 +18,9 @@ SERVICE_L2_STATUSES: Final = Resource(GROUP, "v1beta1", "servicel2statuses", "Se
 SERVICE_BGP_STATUSES: Final = Resource(GROUP, "v1beta1", "servicebgpstatuses", "ServiceBGPStatus")
 CONFIGURATION_STATES: Final = Resource(GROUP, "v1beta1", "configurationstates", "ConfigurationState")
 
+BGP_SESSION_STATES: Final = Resource("frrk8s.metallb.io", "v1beta1", "bgpsessionstates", "BGPSessionState")
+"""Not of our group: it has the name under which MetalLB's users look for sessions (frr-k8s)."""
+
 CONFIGURATION: Final = (
     IP_ADDRESS_POOLS,
     L2_ADVERTISEMENTS,

@@ -168,6 +168,8 @@ class Node:
     name: str
     labels: Mapping[str, str]
     network_unavailable: bool = False
+    addresses: tuple[Address, ...] = ()
+    """Those of type InternalIP, in the order of the status."""
 
     @property
     def excluded(self) -> bool:
@@ -176,9 +178,14 @@ class Node:
 
 def decode_node(item: Json) -> Node:
     """Return the view of a v1 Node."""
-    conditions = (item.get("status") or {}).get("conditions") or ()
+    status = item.get("status") or {}
+    internal = [a for a in status.get("addresses") or () if a.get("type") == "InternalIP"]
     return Node(
         item["metadata"]["name"],
         item["metadata"].get("labels") or {},
-        any(c.get("type") == "NetworkUnavailable" and c.get("status") == "True" for c in conditions),
+        any(
+            c.get("type") == "NetworkUnavailable" and c.get("status") == "True"
+            for c in status.get("conditions") or ()
+        ),
+        tuple(a for a in (parse_address(a.get("address", "")) for a in internal) if a is not None),
     )

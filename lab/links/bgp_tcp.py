@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from ipaddress import ip_address
 
 from lab.links.bgp_socket import Endpoint, guard, listening, outgoing, sign
-from lab.wire.bgp import Address, Close, Connect, Direction, Output, Path, Prefix, Send, Session
+from lab.wire.bgp import Address, Cease, Close, Connect, Direction, Output, Path, Prefix, Send, Session
 
 _PIECE = 16 * 1024
 """Octets read at once."""
@@ -56,13 +56,19 @@ class Pump:
         self.session.drain(self._loop.time())
         self._carry_out()
 
-    async def stop(self, *, text: str = "", for_restart: bool = False) -> None:
+    async def stop(
+        self,
+        *,
+        reason: Cease = Cease.ADMINISTRATIVE_SHUTDOWN,
+        text: str = "",
+        for_restart: bool = False,
+    ) -> None:
         """End the session with a word to the peer, or without one `for_restart`, and wait until it is out."""
         wires = tuple(self._wires.values())
         if for_restart:
             self.session.stop_for_restart(self._loop.time())
         else:
-            self.session.stop(self._loop.time(), text=text)
+            self.session.stop(self._loop.time(), reason=reason, text=text)
         self._carry_out()
         if self._timer is not None:
             self._timer.cancel()

@@ -1,0 +1,127 @@
+"""BGP as one of the ways to announce: decisions into routes, routes into sessions."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+from lab.balancer.model import Prefix
+from lab.balancer.reasons import NotAnnounced
+from lab.balancer.service import Endpoint, Service
+from lab.balancer.speaker.advertisements import Announcement, announcements, routes
+from lab.balancer.speaker.decide import Decision, Situation, decide
+from lab.balancer.speaker.dialect import Verdict
+from lab.balancer.speaker.sessions import Sessions
+from lab.kits.metrics import Histogram
+from lab.kube.resources import ObjectKey
+from lab.links.bgp_tcp import Listener
+from lab.wire.bgp import GRACEFUL_SHUTDOWN, Restart, RoutesSent
+
+DRAIN_SECONDS: Final = 1.0
+"""How long routes stay with GRACEFUL_SHUTDOWN before they go (RFC 8326, section 4)."""
+
+
+class BgpDialect:
+    """See `Dialect`. Made inside a running event loop."""
+
+    protocol = "bgp"
+
+    def __init__(
+        self,
+        *,
+        restart: Restart,
+        written: Histogram,
+        changed: Callable[[], None],
+        again: Callable[[], None],
+        listeners: Sequence[Listener] = (),
+        drain_seconds: float = DRAIN_SECONDS,
+    ) -> None:
+        """Call `again` when every Service is to be considered anew, `changed` when a session's state changed.
+
+        `written` gets the seconds from a Service's address to the message that announces it.
+        """
+        self._loop = asyncio.get_running_loop()
+        self._written = written
+        self._again = again
+        self._drain_seconds = drain_seconds
+        self.sessions = Sessions(restart=restart, sent=self._sent, changed=changed, listeners=listeners)
+        self._situation: Situation | None = None
+        self._wanted: dict[ObjectKey, tuple[Announcement, ...]] = {}
+        self._seen: dict[Prefix, float] = {}
+        self._drained_at = 0.0
+
+    def adopt(self, situation: Situation) -> None:
+        """Take over another configuration or state of the node."""
+        before, self._situation = self._situation, situation
+        if before is not None and _is_excluded(situation) and not _is_excluded(before):
+            self._drained_at = self._loop.time() + self._drain_seconds
+            self._loop.call_at(self._drained_at, self._again)
+        peers = situation.configuration.peers.values()
+        here = [peer for peer in peers if peer.on_node(situation.node.labels)]
+        self.sessions.reconcile(here, situation.node)
+
+    def consider(self, service: Service, endpoints: Collection[Endpoint]) -> Verdict:
+        """Decide about one Service and remember what to announce for it."""
+        if self._situation is None:
+            return Verdict(reason=NotAnnounced.NOT_OWNER)
+        decision = decide(service, endpoints, self._situation)
+        self._want(service.key, self._announcements(service.key, decision))
+        return Verdict(decision.addresses, self._targets(service.key), decision.reason)
+
+    def forget(self, key: ObjectKey) -> None:
+        """Announce nothing more for a Service that is gone."""
+        self._want(key, ())
+
+    def announce(self) -> None:
+        """Give every session its routes; each sends the difference."""
+        wanted = (announcement for group in self._wanted.values() for announcement in group)
+        peers = [session.peer for session in self.sessions.current.values()]
+        self.sessions.announce(routes(wanted, peers))
+
+    async def stop(self) -> None:
+        """Take leave of all peers."""
+        await self.sessions.stop(drain_seconds=self._drain_seconds)
+
+    def targets(self) -> Mapping[str, str]:
+        """Return the state of the session with each peer."""
+        return {name: session.state for name, session in self.sessions.current.items()}
+
+    def _announcements(self, key: ObjectKey, decision: Decision) -> tuple[Announcement, ...]:
+        """Return what to announce; the routes of a node that is taken out of service go in two steps."""
+        if decision.reason is NotAnnounced.NODE_EXCLUDED and self._loop.time() < self._drained_at:
+            return tuple(map(_marked, self._wanted.get(key, ())))
+        return announcements(decision.addresses, decision.advertisements)
+
+    def _want(self, key: ObjectKey, wanted: tuple[Announcement, ...]) -> None:
+        before = self._wanted.pop(key, ())
+        if wanted:
+            self._wanted[key] = wanted
+        known = {announcement.prefix for announcement in before}
+        new = {announcement.prefix for announcement in wanted}
+        now = self._loop.time()
+        for prefix in new - known:
+            self._seen.setdefault(prefix, now)
+        for prefix in known - new:
+            self._seen.pop(prefix, None)
+
+    def _sent(self, sent: RoutesSent) -> None:
+        now = self._loop.time()
+        for prefix in sent.announced:
+            seen = self._seen.pop(prefix, None)
+            if seen is not None:
+                self._written.observe(now - seen)
+
+    def _targets(self, key: ObjectKey) -> tuple[str, ...]:
+        asked = [announcement.peers for announcement in self._wanted.get(key, ())]
+        return tuple(sorted(name for name in self.sessions.current if any(not p or name in p for p in asked)))
+
+
+def _is_excluded(situation: Situation) -> bool:
+    return situation.node.excluded and not situation.ignore_exclude_label
+
+
+def _marked(announcement: Announcement) -> Announcement:
+    path = announcement.path
+    return replace(announcement, path=replace(path, communities=path.communities | {GRACEFUL_SHUTDOWN}))

@@ -1,0 +1,86 @@
+"""What the API says about this node: status objects as values. Pure; `statuses` writes them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from lab.balancer.conditions import Condition
+from lab.balancer.config import Loaded, Severity
+from lab.balancer.reasons import NOT_ANNOUNCED_WORDS
+from lab.balancer.speaker.dialect import Verdict
+from lab.balancer.speaker.sessions import PeerSession
+from lab.kube.resources import Json, ObjectKey
+
+NODE_LABEL: Final = "metallb.io/node"
+SESSION_NODE_LABEL: Final = "frrk8s.metallb.io/node"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One status object: its name, its labels, and what it says."""
+
+    name: str
+    labels: dict[str, str]
+    status: Json
+
+
+def service_report(node: str, key: ObjectKey, verdict: Verdict) -> Report:
+    """Say to whom this node announces a Service, or why not (ServiceBGPStatus)."""
+    status: Json = {"node": node, "serviceName": key.name, "serviceNamespace": key.namespace}
+    if verdict.reason is None:
+        status["peers"] = list(verdict.targets)
+    else:
+        words = NOT_ANNOUNCED_WORDS[verdict.reason]
+        status["notAnnounced"] = [{"reason": verdict.reason.value, "message": words}]
+    labels = {
+        NODE_LABEL: node,
+        "metallb.io/service-name": key.name,
+        "metallb.io/service-namespace": key.namespace,
+    }
+    return Report(f"bgp-{_digest(node, key.namespace, key.name)}", labels, status)
+
+
+def session_report(node: str, session: PeerSession) -> Report:
+    """Say how the session with a peer is doing (BGPSessionState)."""
+    endpoint = session.wishes.endpoint
+    status = {
+        "node": node,
+        "peer": str(endpoint.address),
+        "peerName": session.peer.name,
+        "vrf": session.peer.vrf,
+        "bgpStatus": session.state,
+        "bfdStatus": "N/A",
+        "announcedPrefixes": session.pump.session.announced,
+        "lastError": session.last_error,
+    }
+    labels = {SESSION_NODE_LABEL: node, "frrk8s.metallb.io/peer": str(endpoint.address).replace(":", "-")}
+    return Report(f"session-{_digest(node, session.peer.name)}", labels, status)
+
+
+def configuration_report(
+    node: str, loaded: Loaded, *, unsupported: Iterable[str], before: Iterable[Json], now: datetime
+) -> Report:
+    """Say whether this node uses the configuration (ConfigurationState). `before` has the conditions so far."""
+    mistakes = [str(p) for p in loaded.problems if p.severity is not Severity.WARNING]
+    summary = "\n".join([*mistakes, *unsupported])
+    condition = Condition(
+        "configReconcilerValid",
+        not summary,
+        "ConfigurationError" if summary else "Reconciled",
+        "the last good configuration stays in use" if mistakes else "the configuration is in use",
+    )
+    status = {
+        "result": "Invalid" if summary else "Valid",
+        "errorSummary": summary,
+        "conditions": condition.put_into(before, now=now),
+    }
+    labels = {"metallb.io/component-type": "speaker", "metallb.io/node-name": node}
+    return Report(f"speaker-{node}", labels, status)
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("/".join(parts).encode()).hexdigest()[:10]

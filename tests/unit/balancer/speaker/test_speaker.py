@@ -1,0 +1,217 @@
+"""The speaker as a whole: what it hears from the API, and what the router then has."""
+
+from __future__ import annotations
+
+import pytest
+
+from lab.balancer.service import EXCLUDE_LABEL
+from lab.wire.bgp import GRACEFUL_SHUTDOWN, Cause, Community
+from tests.unit.balancer.speaker.speaker_run import NODE, Cluster, in_cluster
+
+
+def test_a_service_becomes_a_route_and_goes_again() -> None:
+    async def test(cluster: Cluster) -> None:
+        await cluster.configure(advertisement={"communities": ["1111:2222"]})
+        await cluster.service("web", "10.20.30.1")
+        async with cluster.speaker():
+            await cluster.until_routed("10.20.30.1/32")
+            attributes = cluster.router.rib["10.20.30.1/32"]
+            assert attributes.communities == {Community(1111, 2222)}
+            assert [list(s.asns) for s in attributes.as_path] == [[22000]]
+            await cluster.service("api", "10.20.30.2")
+            await cluster.until_routed("10.20.30.1/32", "10.20.30.2/32")
+            await cluster.delete_service("web")
+            await cluster.until_routed("10.20.30.2/32")
+            await cluster.service("api", "")
+            await cluster.until_routed()
+            assert cluster.router.established == 1
+
+    in_cluster(test)
+
+
+def test_local_traffic_follows_the_pods() -> None:
+    async def test(cluster: Cluster) -> None:
+        await cluster.configure()
+        await cluster.service("web", "10.20.30.1", pods=("other",), externalTrafficPolicy="Local")
+        await cluster.service("api", "10.20.30.2")
+        async with cluster.speaker():
+            await cluster.until_routed("10.20.30.2/32")
+            await cluster.endpoints("web", NODE, "other")
+            await cluster.until_routed("10.20.30.1/32", "10.20.30.2/32")
+            await cluster.endpoints("web", "other")
+            await cluster.until_routed("10.20.30.2/32")
+
+    in_cluster(test)
+
+
+def test_advertisements_change_without_losing_the_session() -> None:
+    async def test(cluster: Cluster) -> None:
+        await cluster.configure()
+        await cluster.service("web", "10.20.30.1")
+        async with cluster.speaker():
+            await cluster.until_routed("10.20.30.1/32")
+            await cluster.advertise(aggregationLength=24)
+            await cluster.until_routed("10.20.30.0/24")
+            await cluster.advertise(nodeSelectors=[{"matchLabels": {"rack": "7"}}])
+            await cluster.until_routed()
+            await cluster.node(rack="7")
+            await cluster.until_routed("10.20.30.1/32")
+            assert cluster.router.established == 1
+
+    in_cluster(test)
+
+
+def test_mistakes_leave_the_last_good_configuration_in_force() -> None:
+    async def test(cluster: Cluster) -> None:
+        await cluster.configure()
+        await cluster.service("web", "10.20.30.1")
+        async with cluster.speaker():
+            await cluster.until_routed("10.20.30.1/32")
+            await cluster.advertise(communities=["no-such-alias"])
+            await cluster.until(lambda: cluster.statuses("configurationstates")[0]["result"] == "Invalid")
+            await cluster.service("api", "10.20.30.2")
+            await cluster.until_routed("10.20.30.1/32", "10.20.30.2/32")
+            await cluster.advertise()
+            await cluster.until(lambda: cluster.statuses("configurationstates")[0]["result"] == "Valid")
+
+    in_cluster(test)
+
+
+def test_a_peer_that_changes_gets_a_new_session() -> None:
+    async def test(cluster: Cluster) -> None:
+        await cluster.configure()
+        await cluster.service("web", "10.20.30.1")
+        async with cluster.speaker():
+            await cluster.until_routed("10.20.30.1/32")
+            await cluster.peer(holdTime="30s")
+            await cluster.until(lambda: cluster.router.established == 2)
+            await cluster.until_routed("10.20.30.1/32")
+            assert str(cluster.router.ended[0].notification) == "cease: other configuration change"
+            await cluster.peer(nodeSelectors=[{"matchLabels": {"rack": "7"}}])
+            await cluster.until(lambda: len(cluster.router.ended) == 2)
+            assert str(cluster.router.ended[1].notification) == "cease: peer de configured"
+
+    in_cluster(test)
+
+
+def test_a_node_taken_out_of_service_says_so_first() -> None:
+    async def test(cluster: Cluster) -> None:
+        await cluster.configure()
+        await cluster.service("web", "10.20.30.1")
+        async with cluster.speaker():
+            await cluster.until_routed("10.20.30.1/32")
+            await cluster.node(**{EXCLUDE_LABEL: ""})
+            await cluster.until_routed()
+            marked = cluster.router.history[-2]["10.20.30.1/32"].communities
+            assert GRACEFUL_SHUTDOWN in marked
+            await cluster.node()
+            await cluster.until_routed("10.20.30.1/32")
+            assert GRACEFUL_SHUTDOWN not in cluster.router.rib["10.20.30.1/32"].communities
+
+    in_cluster(test)
+
+
+def test_stopping_drains_and_says_goodbye() -> None:
+    async def test(cluster: Cluster) -> None:
+        await cluster.configure()
+        await cluster.service("web", "10.20.30.1")
+        async with cluster.speaker():
+            await cluster.until_routed("10.20.30.1/32")
+        await cluster.until(lambda: cluster.router.ended)
+        assert GRACEFUL_SHUTDOWN in cluster.router.history[-1]["10.20.30.1/32"].communities
+        assert "the speaker of this node stops" in str(cluster.router.ended[0].notification)
+
+    in_cluster(test)
+
+
+def test_with_graceful_restart_the_speaker_goes_silently() -> None:
+    async def test(cluster: Cluster) -> None:
+        await cluster.configure(enableGracefulRestart=True)
+        await cluster.service("web", "10.20.30.1")
+        async with cluster.speaker():
+            await cluster.until_routed("10.20.30.1/32")
+        await cluster.until(lambda: cluster.router.ended)
+        assert (cluster.router.ended[0].cause, cluster.router.ended[0].notification) == (
+            Cause.CONNECTION_FAILED,
+            None,
+        )
+
+    in_cluster(test)
+
+
+def test_statuses_events_and_metrics_tell_what_happens() -> None:
+    async def test(cluster: Cluster) -> None:
+        await cluster.configure()
+        await cluster.service("web", "10.20.30.1")
+        await cluster.service("idle", "10.20.30.2", pods=())
+        async with cluster.speaker() as speaker:
+            await cluster.until(lambda: len(cluster.statuses("servicebgpstatuses")) == 2)
+            await cluster.until(lambda: cluster.statuses("bgpsessionstates")[0]["bgpStatus"] == "Established")
+            by_name = {status["serviceName"]: status for status in cluster.statuses("servicebgpstatuses")}
+            assert by_name["web"] == {
+                "node": NODE,
+                "serviceName": "web",
+                "serviceNamespace": "default",
+                "peers": ["router"],
+            }
+            assert by_name["idle"]["notAnnounced"][0]["reason"] == "noEndpoints"
+            assert cluster.events() == [f'web nodeAssigned announcing from node "{NODE}" with protocol "bgp"']
+            text = speaker.routes["/metrics"]().body
+            peer = f'peer="127.0.0.1:{cluster.router.port}"'
+            for line in (
+                f"metallb_bgp_session_up{{{peer}}} 1",
+                f"metallb_bgp_announced_prefixes_total{{{peer}}} 1",
+                f'metallb_speaker_announced{{service="default/web",protocol="bgp",node="{NODE}",ip="10.20.30.1"}} 1',
+                "metallb_bgp_announcement_seconds_count 1",
+                "metallb_k8s_client_config_loaded_bool 1",
+            ):
+                assert line in text
+            assert speaker.routes["/readyz"]().body == "announcing\n"
+            await cluster.delete_service("idle")
+            await cluster.until(lambda: len(cluster.statuses("servicebgpstatuses")) == 1)
+
+    in_cluster(test)
+
+
+@pytest.mark.parametrize("lb_class", ["", "lab"])
+def test_only_services_of_our_class_are_announced(lb_class: str) -> None:
+    async def test(cluster: Cluster) -> None:
+        await cluster.configure()
+        await cluster.service("plain", "10.20.30.1")
+        await cluster.service("classy", "10.20.30.2", loadBalancerClass="lab")
+        async with cluster.speaker(lb_class=lb_class):
+            await cluster.until_routed("10.20.30.2/32" if lb_class else "10.20.30.1/32")
+
+    in_cluster(test)
+
+
+def test_while_the_api_is_away_everything_stays_announced() -> None:
+    async def test(cluster: Cluster) -> None:
+        await cluster.configure()
+        await cluster.service("web", "10.20.30.1")
+        async with cluster.speaker():
+            await cluster.until_routed("10.20.30.1/32")
+            cluster.api.faults = [(503, {"message": "away"})] * 8
+            await cluster.api.drop_connections()
+            cluster.api.forget_history()
+            await cluster.until(lambda: not cluster.api.faults)
+            await cluster.service("api", "10.20.30.2")
+            await cluster.until_routed("10.20.30.1/32", "10.20.30.2/32")
+            assert all("10.20.30.1/32" in rib for rib in cluster.router.history[1:])
+            assert cluster.router.established == 1
+
+    in_cluster(test)
+
+
+def test_many_services_at_once_share_messages() -> None:
+    async def test(cluster: Cluster) -> None:
+        await cluster.configure()
+        async with cluster.speaker() as speaker:
+            await cluster.until(lambda: cluster.router.established)
+            for number in range(1, 101):
+                await cluster.service(f"s{number}", f"10.20.30.{number}")
+            await cluster.until(lambda: len(cluster.router.rib) == 100)
+            (session,) = speaker._dialect.sessions.current.values()
+            assert session.pump.session.updates_sent < 100
+
+    in_cluster(test)
