@@ -145,7 +145,11 @@ def test_statuses_events_and_metrics_tell_what_happens() -> None:
         await cluster.service("web", "10.20.30.1")
         await cluster.service("idle", "10.20.30.2", pods=())
         async with cluster.speaker() as speaker:
-            await cluster.until(lambda: len(cluster.statuses("servicebgpstatuses")) == 2)
+            told = {"web", "idle"}
+            await cluster.until(
+                lambda: {s["serviceName"] for s in cluster.statuses("servicebgpstatuses")} == told
+            )
+            await cluster.until(cluster.events)
             await cluster.until(lambda: cluster.statuses("bgpsessionstates")[0]["bgpStatus"] == "Established")
             by_name = {status["serviceName"]: status for status in cluster.statuses("servicebgpstatuses")}
             assert by_name["web"] == {
