@@ -113,6 +113,13 @@ def innermost(schema: dict[str, Any]) -> dict[str, Any]:
     return innermost(inner) if inner else schema
 
 
+DEFAULTS = {
+    ("io.k8s.api.core.v1.ContainerPort", "protocol"): "TCP",
+    ("io.k8s.api.core.v1.ServicePort", "protocol"): "TCP",
+}
+"""Defaults of fields that are keys of a list: server-side apply needs them to tell its entries apart."""
+
+
 def prose(source: dict[str, Any]) -> dict[str, str]:
     """Return the descriptions of a definition ("") and of its properties."""
     found = {
@@ -140,6 +147,8 @@ def closure(definitions: dict[str, Any], types: dict[str, Any], roots: set[str])
         name = waiting.pop()
         done[name] = SPECIAL.get(name) or definition(definitions[name], flat(types, name))
         waiting |= references(done[name]) - done.keys()
+    for (name, field), value in DEFAULTS.items():
+        done[name]["properties"][field]["default"] = value
     return dict(sorted(done.items()))
 
 

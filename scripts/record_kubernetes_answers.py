@@ -65,36 +65,66 @@ def answer(code: int, body: Any, warnings: list[str]) -> dict[str, Any]:
     return said
 
 
+def play(server: str, token: str, scenario: dict[str, Any]) -> None:
+    """Ask the requests of a scenario one after the other, for good, beginning without the object."""
+    steps = scenario["steps"]
+    ask(server, token, {"method": "DELETE", "path": scenario["object"]})
+    time.sleep(1)
+    for step in steps:
+        code, body, warnings = ask(server, token, step)
+        managers = body.get("metadata", {}).get("managedFields", [])
+        step["answer"] = answer(code, body, warnings)
+        for entry in managers:
+            entry.pop("time", None)
+        if code < 300:
+            step["answer"]["managers"] = managers
+        time.sleep(1)  # so that times, by which managers are sorted, differ
+
+
+def prepare(server: str, token: str, requests: list[dict[str, Any]]) -> None:
+    """Make what the cases need, once: what is there already stays."""
+    for request in requests:
+        if request.get("method", "POST") != "POST":
+            ask(server, token, request)
+            continue
+        there = {"method": "GET", "path": f"{request['path']}/{request['body']['metadata']['name']}"}
+        if ask(server, token, there)[0] != 200:
+            code, body, _ = ask(server, token, request)
+            if code != 201:
+                sys.exit(f"{request['path']}: {body['message']}")
+    time.sleep(3 if requests else 0)
+
+
+def listed(server: str, token: str, case: dict[str, Any]) -> dict[str, Any]:
+    """Return a list in two forms: its objects, and the table that kubectl would get."""
+    objects, table = (ask(server, token, {**case, "accept": accept})[1] for accept in (JSON, TABLE))
+    for item in objects["items"]:
+        item["metadata"].pop("managedFields", None)
+    for row in table["rows"]:
+        row.pop("object")
+    return {"list": objects, "table": table}
+
+
+def lines(items: list[dict[str, Any]]) -> str:
+    return ",\n".join(json.dumps(item, ensure_ascii=False) for item in items)
+
+
 def main() -> None:
     server, token, *files = sys.argv[1:]
     for file in map(Path, files):
         vectors = json.loads(file.read_text())
-        for request in vectors.get("setup", []):
-            if request.get("method", "POST") != "POST":
-                ask(server, token, request)
-                continue
-            there = {"method": "GET", "path": f"{request['path']}/{request['body']['metadata']['name']}"}
-            if ask(server, token, there)[0] == 200:
-                continue
-            code, body, _ = ask(server, token, request)
-            if code != 201:
-                sys.exit(f"{file}: {request['path']}: {body['message']}")
-        time.sleep(3 if vectors.get("setup") else 0)
+        prepare(server, token, vectors.get("setup", []))
+        for scenario in vectors.get("scenarios", []):
+            play(server, token, scenario)
         for case in vectors["cases"]:
             if case.get("method") == "GET":
-                listed, table = (
-                    ask(server, token, {**case, "accept": accept})[1] for accept in (JSON, TABLE)
-                )
-                for item in listed["items"]:
-                    item["metadata"].pop("managedFields", None)
-                for row in table["rows"]:
-                    row.pop("object")
-                case |= {"list": listed, "table": table}
-                continue
-            case["answer"] = answer(*ask(server, token, case, "dryRun=All&fieldValidation=Warn"))
-        lines = ",\n".join(json.dumps(case, ensure_ascii=False) for case in vectors["cases"])
-        head = json.dumps(vectors.get("setup", []), ensure_ascii=False, indent=1)
-        file.write_text(f'{{"setup": {head},\n"cases": [\n{lines}\n]}}\n')
+                case.update(listed(server, token, case))
+            else:
+                case["answer"] = answer(*ask(server, token, case, "dryRun=All&fieldValidation=Warn"))
+        parts = (
+            f'"{name}": [\n{lines(vectors.get(name, []))}\n]' for name in ("setup", "scenarios", "cases")
+        )
+        file.write_text("{" + ",\n".join(parts) + "}\n")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 lab.errors.ApiError
 ├── AllocationError       an address or port cannot be allocated: 500 InternalError
+├── ApplyError            a configuration cannot be applied: 400 BadRequest
+│   └── ApplyConflictError    others manage fields that it would change: 409 Conflict
 ├── InvalidError          the object cannot be stored, for these fields' sake: 422 Invalid
 ├── JsonPathError         a JSON path is not of the subset that CRDs may use
 ├── ProtobufError         the body is no protobuf of a kind that is served: 400 BadRequest
@@ -13,7 +15,8 @@ lab.errors.ApiError
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
 from lab.errors import ApiError
@@ -21,6 +24,9 @@ from lab.pocket.api.field import FieldError, aggregate
 
 __all__ = [
     "AllocationError",
+    "ApplyConflictError",
+    "ApplyError",
+    "Conflict",
     "InvalidError",
     "JsonPathError",
     "PatchConflictError",
@@ -33,6 +39,40 @@ __all__ = [
 
 class AllocationError(ApiError):
     """Every address or port of the range is in use, or the health check's port is."""
+
+
+class ApplyError(ApiError):
+    """The applied configuration is not one, or its lists have no keys."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """One field that another manager owns."""
+
+    message: str
+    field: str
+
+    def cause(self) -> dict[str, str]:
+        """Return the entry of `status.details.causes`."""
+        return {"reason": "FieldManagerConflict", "message": self.message, "field": self.field}
+
+
+class ApplyConflictError(ApplyError):
+    """An apply without force would take fields from their managers."""
+
+    def __init__(self, conflicts: Sequence[Conflict]) -> None:
+        self.conflicts = list(conflicts)
+        super().__init__(_sentence(self.conflicts))
+
+
+def _sentence(conflicts: list[Conflict]) -> str:
+    if len(conflicts) == 1:
+        return f"Apply failed with 1 conflict: {conflicts[0].message}: {conflicts[0].field}"
+    lines = []
+    for message in dict.fromkeys(conflict.message for conflict in conflicts):
+        lines.append(f"conflicts{message.removeprefix('conflict')}:")
+        lines += [f"- {conflict.field}" for conflict in conflicts if conflict.message == message]
+    return f"Apply failed with {len(conflicts)} conflicts: " + "\n".join(lines)
 
 
 class InvalidError(ApiError):

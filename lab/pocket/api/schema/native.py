@@ -116,6 +116,8 @@ def _always(node: Node) -> list[str]:
 
 def zero(node: Node) -> Any:
     """Return what Go writes for a field of this type that nobody set."""
+    if "x-pointer" in node:
+        return None
     if "properties" in node:
         return _struct({}, node, _Place([], "", "", ""))
     if node.get("x-kubernetes-int-or-string"):
