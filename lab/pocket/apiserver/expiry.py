@@ -19,11 +19,16 @@ async def expire_forever(state: State) -> None:
     """Delete old events, once a minute."""
     while True:
         await asyncio.sleep(INTERVAL_SECONDS)
-        rows = [row for row in state.store.latest_rows(EVENTS) if _is_old(row, datetime.now(UTC))]
-        for start in range(0, len(rows), AT_ONCE):
-            changes = list(_deletions(state, rows[start : start + AT_ONCE]))
-            if changes:
-                await state.store.write(*changes)
+        await expire(state)
+
+
+async def expire(state: State) -> None:
+    """Delete the events that are old now."""
+    rows = [row for row in state.store.latest_rows(EVENTS) if is_old(row, datetime.now(UTC))]
+    for start in range(0, len(rows), AT_ONCE):
+        changes = list(_deletions(state, rows[start : start + AT_ONCE]))
+        if changes:
+            await state.store.write(*changes)
 
 
 def _deletions(state: State, rows: list[Row]) -> Iterator[Change]:
@@ -32,7 +37,8 @@ def _deletions(state: State, rows: list[Row]) -> Iterator[Change]:
             yield Change(row.key, row.decoded(), delete=True)
 
 
-def _is_old(row: Row, now: datetime) -> bool:
+def is_old(row: Row, now: datetime) -> bool:
+    """Tell whether an event was last seen more than its lifetime ago."""
     event = row.decoded()
     return now - _last_seen(event) > LIFETIME
 
