@@ -19,6 +19,7 @@ from lab.pocket.agent.network import Network
 from lab.pocket.agent.node import Identity, NodeReporter
 from lab.pocket.agent.pod import Facilities, Pod
 from lab.pocket.agent.runtime import Runtime
+from lab.pocket.agent.server import Server, server_tls
 from lab.pocket.agent.sources import Supplier
 
 log = Log(__name__)
@@ -89,10 +90,19 @@ class Agent:
         await asyncio.to_thread(self._clean)
         self._facilities = await asyncio.to_thread(self._furnish)
         self._runtime.become_subreaper()
+        tls = await asyncio.to_thread(
+            server_tls,
+            self._client.config.tls,
+            self._directory,
+            self._identity.name,
+            self._identity.addresses,
+        )
         self._node = await self._reporter.register()
         async with asyncio.TaskGroup() as group:
             self._group = group
             group.create_task(self._recorder.run())
+            group.create_task(self._runtime.reap_forever())
+            group.create_task(Server(self, port=self._identity.port, tls=tls).run())
             group.create_task(self._nodes.run())
             group.create_task(self._services.run())
             group.create_task(self._reporter.run())

@@ -11,9 +11,10 @@ import os
 import signal
 import socket
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Never
 
 import orjson
 
@@ -24,6 +25,8 @@ from lab.pocket.agent.images import Image
 
 PR_SET_CHILD_SUBREAPER: Final = 36
 START_TIMEOUT: Final = 30.0
+REAP: Final = 30.0
+"""Seconds between looks for dead children that nobody waits for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +138,18 @@ class Runtime:
         """Return what to execute for a further process in a container."""
         return [*self._global, "exec", *(["--tty"] if tty else []), container, *command]
 
+    async def reap_forever(self) -> Never:
+        """Bury the strays that a subreaper inherits: processes of exec whose client left.
+
+        Children that someone waits for are gone by the second look.
+        """
+        before: set[int] = set()
+        while True:
+            await asyncio.sleep(REAP)
+            dead = _dead_children()
+            _bury(dead & before)
+            before = dead
+
     def containers(self) -> list[str]:
         """Return the ids of all containers that crun knows."""
         found = orjson.loads(run([*self._global, "list", "--format=json"]) or "[]")
@@ -146,6 +161,24 @@ class Runtime:
         )
         async with asyncio.timeout(START_TIMEOUT):
             await process.wait()
+
+
+def _dead_children() -> set[int]:
+    """Return the children of this process that have ended and that nobody has waited for."""
+    found = set()
+    for path in Path("/proc/self/task").glob("*/children"):
+        for pid in path.read_text().split():
+            stat = Path("/proc", pid, "stat")
+            with suppress(OSError):
+                if stat.read_text().rpartition(")")[2].split()[0] == "Z":
+                    found.add(int(pid))
+    return found
+
+
+def _bury(children: set[int]) -> None:
+    for pid in children:
+        with suppress(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)
 
 
 def _exit_code(pidfd: int) -> int:
