@@ -45,6 +45,10 @@ class Entry:
         return self.path / "manifest.json"
 
 
+FORMAT = "2"
+"""Changes with what an entry holds or how it is checked: versions of lab that disagree must not share entries."""
+
+
 class Shelf:
     """One kind of entries, such as bases or layers.
 
@@ -55,7 +59,7 @@ class Shelf:
     def __init__(
         self, directory: Path, *, digest: Callable[[Path], str], in_use: Callable[[], bool] = lambda: False
     ) -> None:
-        self.directory = directory
+        self.directory = directory / FORMAT
         self._digest = digest
         self._in_use = in_use
 

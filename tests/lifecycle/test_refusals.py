@@ -103,15 +103,15 @@ def test_a_damaged_layer_is_made_again(lab: Lab, tmp_path: Path, monkeypatch: py
     """In a cache of its own, with the base borrowed."""
     lab("up")
     lab("down")
-    usual = layers().directory.parent
+    usual = layers().directory.parent.parent
     own = tmp_path / "cache"
     own.mkdir()
     (own / "bases").symlink_to(usual / "bases")
     shutil.copytree(usual / "layers", own / "layers", symlinks=True)
     monkeypatch.setenv("LAB_CACHE_DIR", str(own))
-    victim = next(path for path in (own / "layers").glob("*/tree/etc/netplan/60-lab-routes.yaml"))
+    victim = next(path for path in (own / "layers").glob("*/*/tree/etc/netplan/60-lab-routes.yaml"))
     victim.write_text("damaged\n")
-    for manifest in (own / "layers").glob("*/manifest.json"):
+    for manifest in (own / "layers").glob("*/*/manifest.json"):
         manifest.write_text(json.dumps({"digest": "damaged"}))
     lab("up")
     assert set(lab.states().values()) == {"running"}
