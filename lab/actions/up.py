@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lab.actions.cluster import JoinNodes, StartControlPlane
 from lab.actions.configure import Configure
 from lab.actions.machines import CheckHost, CreateMachines, PrepareBase
 from lab.actions.reach import Reach
@@ -16,4 +17,6 @@ def steps(*, cache: bool = True) -> list[Step]:
         CreateMachines(),
         Configure(always=not cache),
         Reach(),
+        StartControlPlane(),
+        JoinNodes(),
     ]

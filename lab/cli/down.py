@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from lab.actions import credentials
 from lab.cli.options import file_option, json_option
 from lab.cli.output import print_json
 from lab.cli.privilege import become_root
@@ -23,6 +24,7 @@ def command(file: Path | None, as_json: bool) -> None:
     begun = time.monotonic()
     with changing(context, "down"):
         context.provider.destroy()
+        credentials.forget(context)
     seconds = round(time.monotonic() - begun, 2)
     if as_json:
         print_json({"lab": context.topology.name, "seconds": seconds})

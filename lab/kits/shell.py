@@ -16,7 +16,7 @@ class CommandError(HostError):
 def run(
     argv: Sequence[str],
     *,
-    stdin: str = "",
+    stdin: str | bytes = "",
     timeout: float = 30.0,
     env: Mapping[str, str] | None = None,
 ) -> str:
@@ -25,9 +25,8 @@ def run(
     `timeout` is in seconds. Raises CommandError when the program is missing, fails or outlives it.
     """
     try:
-        done = subprocess.run(
-            argv, input=stdin, capture_output=True, text=True, check=True, timeout=timeout, env=env
-        )
+        data = stdin.encode() if isinstance(stdin, str) else stdin
+        done = subprocess.run(argv, input=data, capture_output=True, check=True, timeout=timeout, env=env)
     except FileNotFoundError as error:
         raise CommandError(
             f"{argv[0]} is not installed", hint="lab doctor says which package has it"
@@ -35,6 +34,6 @@ def run(
     except subprocess.TimeoutExpired as error:
         raise CommandError(f"{shlex.join(argv)} did not finish within {timeout:g} s") from error
     except subprocess.CalledProcessError as error:
-        said = (error.stderr or error.stdout).strip() or "it said nothing"
+        said = (error.stderr or error.stdout).decode(errors="replace").strip() or "it said nothing"
         raise CommandError(f"{shlex.join(argv)} failed ({error.returncode}): {said}") from error
-    return done.stdout
+    return done.stdout.decode(errors="replace")

@@ -12,13 +12,20 @@ from pathlib import Path
 from lab.kits.shell import run
 
 FORGET = (
+    "etc/kubernetes/admin.conf",
+    "etc/kubernetes/controller-manager.conf",
+    "etc/kubernetes/kube-proxy.conf",
+    "etc/kubernetes/kubelet.conf",
     "etc/machine-id",
+    "home/vagrant/.kube",
     "root/.ansible",
     "root/.bash_history",
     "tmp",
     "var/cache",
     "var/lib/dbus",
+    "var/lib/pocket",
     "var/lib/systemd",
+    "var/lib/kubelet",
     "var/log",
     "var/tmp",
 )

@@ -1,0 +1,119 @@
+"""Keys and kubeconfigs of the cluster: made on this host for each new lab, delivered to the machines that need them.
+
+They are in no role, no layer and no image: a machine that boots with a kept configuration waits for them.
+"""
+
+from __future__ import annotations
+
+import io
+import shutil
+import tarfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.actions.steps import Context
+from lab.kits.shell import run
+from lab.pocket import pki
+from lab.topology.model import Machine, Topology
+
+API_PORT = 6443
+ADMIN = "kubernetes-admin"
+USER = "vagrant"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credential:
+    """A file for a machine."""
+
+    path: str
+    content: bytes
+    mode: int = 0o600
+    owner: str = "root"
+
+
+def api_url(topology: Topology) -> str:
+    """Return where the cluster's API is served."""
+    address = topology.control_plane.address(topology.cluster_network.name)
+    host = f"[{address}]" if address.version == 6 else str(address)  # the number is its name
+    return f"https://{host}:{API_PORT}"
+
+
+def directory(context: Context) -> Path:
+    return context.generated / "pki"
+
+
+def forget(context: Context) -> None:
+    """Remove the keys of a lab that is gone."""
+    shutil.rmtree(directory(context), ignore_errors=True)
+
+
+def for_machine(context: Context, machine: Machine) -> list[Credential]:
+    """Return what `machine` needs, by its role in the lab; made on first use."""
+    authority = pki.load_or_create_authority(directory(context))
+    issue = _Issuer(authority, api_url(context.topology)).kubeconfig
+    if machine == context.topology.router:
+        return []
+    if machine == context.topology.client:
+        return [_for_user(issue(ADMIN, "system:masters"))]
+    node = [
+        Credential(
+            path="/etc/kubernetes/kubelet.conf", content=issue(f"system:node:{machine.name}", "system:nodes")
+        ),
+        Credential(path="/etc/kubernetes/kube-proxy.conf", content=issue("system:kube-proxy")),
+    ]
+    if machine != context.topology.control_plane:
+        return node
+    pki.load_or_create_signing_key(directory(context))
+    keys = [
+        Credential(path=f"/var/lib/pocket/pki/{name}", content=(directory(context) / name).read_bytes())
+        for name in ("ca.crt", "ca.key", "sa.key")
+    ]
+    admin = issue(ADMIN, "system:masters")
+    return [
+        *node,
+        *keys,
+        Credential(
+            path="/etc/kubernetes/controller-manager.conf", content=issue("system:kube-controller-manager")
+        ),
+        Credential(path="/etc/kubernetes/admin.conf", content=admin),
+        _for_user(admin),
+    ]
+
+
+def deliver(context: Context, machine: Machine, credentials: Iterable[Credential]) -> None:
+    """Write the files on the machine, in place of older ones."""
+    argv = ["tar", "--extract", "--directory=/", "--same-owner", "--same-permissions", "--no-overwrite-dir"]
+    enter = context.provider.enter(machine.name, argv, user="root", terminal=False)
+    run(enter, stdin=_archive(credentials))
+
+
+@dataclass(frozen=True, slots=True)
+class _Issuer:
+    authority: pki.Identity
+    server: str
+
+    def kubeconfig(self, user: str, *groups: str) -> bytes:
+        identity = pki.client_certificate(self.authority, user, groups)
+        return pki.kubeconfig(
+            server=self.server, authority=self.authority, identity=identity, user=user, cluster="lab"
+        )
+
+
+def _for_user(content: bytes) -> Credential:
+    return Credential(path=f"/home/{USER}/.kube/config", content=content, owner=USER)
+
+
+def _archive(credentials: Iterable[Credential]) -> bytes:
+    output = io.BytesIO()
+    with tarfile.open(fileobj=output, mode="w") as archive:
+        for credential in credentials:
+            home = tarfile.TarInfo(str(Path(credential.path).parent).lstrip("/"))
+            home.type, home.mode = tarfile.DIRTYPE, 0o755 if credential.owner == "root" else 0o700
+            file = tarfile.TarInfo(credential.path.lstrip("/"))
+            file.size, file.mode = len(credential.content), credential.mode
+            for member in (home, file):
+                member.uname = member.gname = credential.owner
+            archive.addfile(home)
+            archive.addfile(file, io.BytesIO(credential.content))
+    return output.getvalue()
