@@ -105,12 +105,10 @@ class Server:
         if path.startswith(HEALTH):
             return _health(path, verbose="verbose" in http.query)
         if path.startswith("/openapi/"):
-            return self._openapi.answer(path) or _not_here()
+            return _or_not_here(self._openapi.answer(path))
         address = f"{self.state.settings.advertise[0]}:{self.state.settings.port}"
-        return (
-            discovery.answer(self.state.registry, path, http.headers.get("Accept", ""), address)
-            or _not_here()
-        )
+        accept = http.headers.get("Accept", "")
+        return _or_not_here(discovery.answer(self.state.registry, path, accept, address))
 
 
 def _certificate(http: web.BaseRequest) -> Mapping[str, Any] | None:
@@ -125,6 +123,11 @@ def _health(path: str, *, verbose: bool) -> web.Response:
         return _not_here()
     checks = "".join(f"[+]{name} ok\n" for name in ("ping", "log", "etcd"))
     return web.Response(text=f"{checks}{kind} check passed\n" if verbose else "ok")
+
+
+def _or_not_here(response: web.Response | None) -> web.Response:
+    """Answer 404 for None; an aiohttp response before 3.12 is a mapping, and false while it is empty."""
+    return _not_here() if response is None else response
 
 
 def _not_here() -> web.Response:
