@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from lab.actions import credentials
@@ -55,11 +56,7 @@ class JoinNodes:
         client = context.topology.client
         credentials.deliver(context, client, credentials.for_machine(context, client))
         for node in missing:
-            wait(
-                lambda name=node.name: name in ready_nodes(context),
-                f"{node.name} does not become ready",
-                node,
-            )
+            wait(partial(_is_joined, context, node), f"{node.name} does not become ready", node)
 
 
 def nodes(context: Context) -> tuple[Machine, ...]:
@@ -107,6 +104,10 @@ def _join(context: Context, node: Machine) -> None:
     if node != context.topology.control_plane:
         credentials.deliver(context, node, credentials.for_machine(context, node))
     start(context, node, NODE_UNITS)
+
+
+def _is_joined(context: Context, node: Machine) -> bool:
+    return node.name in ready_nodes(context)
 
 
 def _serves(context: Context) -> bool:
