@@ -9,9 +9,8 @@ from pathlib import Path
 import yaml
 
 from lab.errors import ApiError
-from lab.kube.client import Client, PatchType
+from lab.kube.client import Client
 from lab.kube.config import from_kubeconfig
-from lab.kube.errors import AlreadyExists
 from lab.kube.resources import Json, Resource
 from lab.pocket.apiserver.registry import Registry
 
@@ -41,11 +40,7 @@ async def _apply(client: Client, resource: Resource, obj: Json) -> None:
     metadata = obj.setdefault("metadata", {})
     if resource.namespaced:
         metadata.setdefault("namespace", "default")
-    try:
-        await client.create(resource, obj)
-    except AlreadyExists:
-        namespace = metadata.get("namespace", "")
-        await client.patch(resource, metadata["name"], obj, namespace=namespace, kind=PatchType.MERGE)
+    await client.apply(resource, obj, field_manager="lab-manifests", force=True)
 
 
 def _objects(directory: Path) -> Iterator[Json]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from lab.pocket.apiserver import bodies, metadata, processing, representation, strategies
+from lab.pocket.apiserver import bodies, metadata, ownership, processing, representation, strategies
 from lab.pocket.apiserver.errors import (
     About,
     StatusError,
@@ -29,12 +29,17 @@ async def create(call: Call) -> web.StreamResponse:
     return representation.answer_object(call, obj, status=201)
 
 
-async def create_object(call: Call, obj: Object) -> Object:
-    """Store an object that was decoded already; returns it as stored. Sets the name of `call`."""
+async def create_object(call: Call, obj: Object, *, applied: bool = False) -> Object:
+    """Store an object that was decoded already; returns it as stored. Sets the name of `call`.
+
+    An object that an apply made has its managed fields already.
+    """
     metadata.check_types(obj["metadata"], call.about)
     check_namespace(call, obj)
     _name(call, obj)
     obj = processing.process(call, obj)
+    if not applied:
+        obj = ownership.track(call, None, obj)
     _check_namespace_accepts(call)
     if call.store.latest(call.key) is not None:
         raise already_exists(call.about)

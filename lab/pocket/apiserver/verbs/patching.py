@@ -9,21 +9,24 @@ from aiohttp import web
 from lab.pocket.api import json_patch, merge_patch, strategic_merge
 from lab.pocket.api.errors import PatchError
 from lab.pocket.api.schema import Node
-from lab.pocket.apiserver import bodies, metadata, processing, representation
-from lab.pocket.apiserver.errors import StatusError, bad_request, unsupported_media_type
+from lab.pocket.apiserver import bodies, metadata, ownership, processing, representation
+from lab.pocket.apiserver.errors import StatusError, bad_request, not_found, unsupported_media_type
 from lab.pocket.apiserver.state import Call
-from lab.pocket.apiserver.verbs.creating import check_kind, check_namespace
+from lab.pocket.apiserver.verbs.creating import check_kind, check_namespace, create_object
 from lab.pocket.apiserver.verbs.updating import store_new_state
 from lab.pocket.store import Object
 
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
+APPLY_PATCH = "application/apply-patch+yaml"
 
 
 async def patch(call: Call) -> web.StreamResponse:
     """Change an object as a patch says."""
     kind = call.request.content_type
+    if kind == APPLY_PATCH:
+        return await apply(call)
     check_patch_type(call)
     content = bodies.from_json(await bodies.read(call.request))
     row = call.latest()
@@ -32,6 +35,23 @@ async def patch(call: Call) -> web.StreamResponse:
     check_patched(call, new)
     new = processing.process(call, new, old=old)
     return representation.answer_object(call, await store_new_state(call, row, new))
+
+
+async def apply(call: Call) -> web.StreamResponse:
+    """Create or change an object so that it has what a configuration says (server-side apply)."""
+    ownership.check_manager(call)
+    config = bodies.from_yaml(await bodies.read(call.request))
+    check_patched(call, config)
+    config["metadata"]["name"] = call.info.name
+    row = call.store.latest(call.key)
+    if row is None:
+        if call.info.subresource:
+            raise not_found(call.about)
+        obj = await create_object(call, ownership.apply(call, None, config), applied=True)
+        return representation.answer_object(call, obj, status=201)
+    old = row.decoded() | {"apiVersion": call.resource.api_version}
+    new = processing.process(call, ownership.apply(call, old, config), old=old)
+    return representation.answer_object(call, await store_new_state(call, row, new, applied=True))
 
 
 def patched(kind: str, document: Object, content: Any, node: Node) -> Any:
@@ -65,6 +85,6 @@ def check_patched(call: Call, new: Any) -> None:
 def check_patch_type(call: Call) -> None:
     """Refuse a patch of a kind that the resource does not take: custom resources have no strategic merge."""
     strategic = () if call.resource.custom else (STRATEGIC_MERGE_PATCH,)
-    accepted = (JSON_PATCH, MERGE_PATCH, *strategic)
+    accepted = (JSON_PATCH, MERGE_PATCH, *strategic, APPLY_PATCH)
     if call.request.content_type not in accepted:
         raise unsupported_media_type(accepted)

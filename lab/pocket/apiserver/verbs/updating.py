@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from lab.pocket.apiserver import bodies, metadata, processing, representation, strategies
+from lab.pocket.apiserver import bodies, metadata, ownership, processing, representation, strategies
 from lab.pocket.apiserver.errors import bad_request, cause, invalid, not_found
 from lab.pocket.apiserver.state import Call
 from lab.pocket.apiserver.verbs.creating import check_kind, check_namespace, create_object
@@ -38,13 +38,15 @@ async def update(call: Call) -> web.StreamResponse:
     return representation.answer_object(call, await store_new_state(call, row, obj))
 
 
-async def store_new_state(call: Call, row: Row, new: Object) -> Object:
+async def store_new_state(call: Call, row: Row, new: Object, *, applied: bool = False) -> Object:
     """Store `new` in place of `row`, by the rules of the call's subresource; returns the object as stored.
 
-    Nothing is written when nothing changes. The last finalizer's removal from an object being deleted deletes it.
+    Nothing is written when nothing changes. A state that an apply made has its managed fields already. The last finalizer's removal from an object being deleted deletes it.
     """
     old = row.decoded()
     metadata.carry_over(new, old, call.about)
+    if not applied:
+        new = ownership.track(call, old, new)
     strategies.prepare_update(call, new, old)
     new["apiVersion"] = call.resource.stored_api_version
     if new == old or call.dry_run:
