@@ -79,7 +79,7 @@ def test_updates_are_tracked_by_their_manager(api: Api, core: str, path: str) ->
     changed = api.patch(path, {"data": {"k": "2"}}, MERGE, fieldManager="editor")
     assert managers(created) == {("creator", "Update"): {"f:data": {".": {}, "f:k": {}}}}
     assert managers(changed) == {
-        ("creator", "Update"): {"f:data": {".": {}}},
+        ("creator", "Update"): {"f:data": {}},
         ("editor", "Update"): {"f:data": {"f:k": {}}},
     }
 
