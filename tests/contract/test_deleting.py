@@ -15,6 +15,12 @@ def test_delete_answers_with_a_status(api: Api, core: str) -> None:
     assert api.send("DELETE", f"{core}/configmaps/a").refusal == (404, "NotFound")
 
 
+def test_some_kinds_answer_with_the_object(api: Api, core: str) -> None:
+    created = api.create(f"{core}/services", {"metadata": {"name": "a"}, "spec": {"ports": [{"port": 80}]}})
+    answer = api.ok("DELETE", f"{core}/services/a")
+    assert (answer["kind"], answer["metadata"]["uid"]) == ("Service", created["metadata"]["uid"])
+
+
 def test_preconditions_protect_another_object_of_that_name(api: Api, core: str) -> None:
     created = api.create(f"{core}/configmaps", {"metadata": {"name": "a"}})
     for preconditions in ({"uid": "other"}, {"resourceVersion": "1"}):

@@ -15,6 +15,7 @@ from lab.pocket.store import Change, Object, Row
 
 ORPHAN, FOREGROUND = "orphan", "foregroundDeletion"
 POLICIES = {"", "Orphan", "Background", "Foreground"}
+RETURNED = {"pods", "serviceaccounts", "services"}  # Kubernetes: ReturnDeletedObject
 Options = dict[str, Any]
 
 
@@ -23,7 +24,7 @@ async def delete(call: Call) -> web.StreamResponse:
     options = await _options(call)
     row = call.latest()
     obj, gone = await delete_row(call, row, options)
-    if not gone:
+    if not gone or call.resource.qualified in RETURNED:
         return representation.answer_object(call, obj)
     details = {"name": call.info.name, "group": call.resource.group, "kind": call.resource.plural}
     details["uid"] = obj["metadata"]["uid"]
