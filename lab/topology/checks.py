@@ -101,6 +101,19 @@ def _has_usable_address(subnet: Subnet) -> bool:
     )
 
 
+def a_public_box_has_a_version(lab: Fields, mistakes: Mistakes) -> None:
+    box, version = lab.find(keys.VAGRANT, keys.BOX), lab.find(keys.VAGRANT, keys.BOX_VERSION)
+    checksum = lab.find(keys.VAGRANT, keys.BOX_CHECKSUM)
+    section = lab.get(keys.VAGRANT)
+    if not section or section.value.has_mistakes(keys.BOX) or section.value.has_mistakes(keys.BOX_VERSION):
+        return
+    if box and not version:
+        mistakes.add(box.place, "names a box without its version", instead="box_version too")
+    for pinned in (version, checksum):
+        if pinned and not box:
+            mistakes.add(pinned.place, "pins a box that is not named", instead="box too")
+
+
 Rule = Callable[[Fields, Mistakes], None]
 RULES: Final[tuple[Rule, ...]] = (
     router_is_on_both_networks,
@@ -116,4 +129,5 @@ RULES: Final[tuple[Rule, ...]] = (
     as_numbers_fit_the_session,
     pools_have_names,
     pools_have_addresses,
+    a_public_box_has_a_version,
 )

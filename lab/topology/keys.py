@@ -7,7 +7,20 @@ from ipaddress import ip_network
 from typing import Any, Final
 
 from lab.topology.kinds import Choice, Cidr, CidrOrRange, Flag, Integer, IpAddress, Text
-from lab.topology.model import Bgp, Distribution, Implementation, LoadBalancer, Pool, RouterSoftware, Session
+from lab.topology.model import (
+    SIZES,
+    Acceleration,
+    Bgp,
+    Distribution,
+    Hypervisor,
+    Implementation,
+    LoadBalancer,
+    Pool,
+    Role,
+    RouterSoftware,
+    Session,
+    Vagrant,
+)
 from lab.topology.naming import DNS_LABEL, DNS_LABEL_PHRASE
 from lab.topology.sections import Key, ListOf, Named, PerFamily, Section
 
@@ -21,6 +34,14 @@ RESERVED_ASNS: Final = {
     4294967295: "reserved by RFC 7300",
 }
 SHORT_HOLD_TIMES: Final = {1: "too short for RFC 4271, section 4.2", 2: "too short for RFC 4271, section 4.2"}
+
+
+ROLE_NAMES: Final = {
+    Role.ROUTER: "the router",
+    Role.CONTROL_PLANE: "the control plane",
+    Role.WORKER: "each worker",
+    Role.CLIENT: "the client",
+}
 
 
 def _default(record: type[Any], name: str) -> Any:
@@ -227,4 +248,67 @@ KUBERNETES: Final = Key(
     default={},
     description="The cluster itself.",
 )
-LAB: Final = Section((NAME, NETWORKS, ROUTER, CONTROL_PLANE, WORKERS, CLIENT, BGP, LOAD_BALANCER, KUBERNETES))
+HYPERVISOR: Final = Key(
+    name="provider",
+    kind=Choice(Hypervisor),
+    default=_default(Vagrant, "provider"),
+    description="What the virtual machines run under.",
+)
+ACCELERATION: Final = Key(
+    name="acceleration",
+    kind=Choice(Acceleration),
+    default=_default(Vagrant, "acceleration"),
+    description="Only libvirt: KVM, or emulation in software, which is many times slower. `auto` takes KVM where this "
+    "host has it.",
+)
+BOX: Final = Key(
+    name="box",
+    kind=Text(pattern="[A-Za-z0-9._-]+/[A-Za-z0-9._-]+", phrase="owner/name"),
+    description="A public Debian box, as in `debian/trixie64`. Without it: the lab's own, made by `lab box build`.",
+)
+BOX_VERSION: Final = Key(
+    name="box_version",
+    kind=Text(pattern="[0-9]+([.][0-9]+)*", phrase='a version such as "13.20250803.1", in quotes'),
+    description="The version of the public box. Required with `box`.",
+)
+BOX_CHECKSUM: Final = Key(
+    name="box_checksum",
+    kind=Text(pattern="sha256:[0-9a-f]{64}", phrase="sha256: and 64 hexadecimal digits"),
+    description="The checksum of the public box.",
+)
+MEMORY: Final = {
+    role: Key(
+        name=role.value,
+        kind=Integer(minimum=128, maximum=1 << 20, words="MiB from 128 to 1048576"),
+        default=size.memory,
+        description=f"MiB of {ROLE_NAMES[role]}.",
+    )
+    for role, size in SIZES.items()
+}
+CPUS: Final = {
+    role: Key(
+        name=role.value,
+        kind=Integer(minimum=1, maximum=256),
+        default=size.cpus,
+        description=f"Processors of {ROLE_NAMES[role]}.",
+    )
+    for role, size in SIZES.items()
+}
+VAGRANT_MEMORY: Final = Key(
+    name="memory", kind=Section(tuple(MEMORY.values())), default={}, description="Memory of each machine."
+)
+VAGRANT_CPUS: Final = Key(
+    name="cpus", kind=Section(tuple(CPUS.values())), default={}, description="Processors of each machine."
+)
+VAGRANT: Final = Key(
+    name="vagrant",
+    kind=Section((HYPERVISOR, ACCELERATION, BOX, BOX_VERSION, BOX_CHECKSUM, VAGRANT_MEMORY, VAGRANT_CPUS)),
+    default={},
+    description="The virtual machines, when the lab is made of them: `lab up --provider vagrant`.",
+)
+LAB: Final = Section(
+    (
+        *(NAME, NETWORKS, ROUTER, CONTROL_PLANE, WORKERS, CLIENT, BGP, LOAD_BALANCER, KUBERNETES),
+        VAGRANT,
+    )
+)

@@ -20,7 +20,9 @@ from lab.topology.model import (
     NetworkName,
     Pool,
     Role,
+    Size,
     Topology,
+    Vagrant,
 )
 from lab.topology.naming import mac_address, worker_name
 from lab.topology.sections import Fields
@@ -68,6 +70,7 @@ def _topology(lab: Fields) -> Topology:
         load_balancer=_load_balancer(lab[keys.LOAD_BALANCER]),
         kubernetes=_kubernetes(lab),
         router_software=lab[keys.ROUTER][keys.ROUTER_SOFTWARE],
+        vagrant=_vagrant(lab[keys.VAGRANT]),
     )
 
 
@@ -132,4 +135,20 @@ def _kubernetes(lab: Fields) -> Kubernetes:
         distribution=lab[keys.KUBERNETES][keys.DISTRIBUTION],
         pod_subnets=values(pods.value) if pods else (),
         service_subnets=values(services.value) if services else (),
+    )
+
+
+def _vagrant(vagrant: Fields) -> Vagrant:
+    box, version, checksum = (
+        located.value if (located := vagrant.get(key)) else None
+        for key in (keys.BOX, keys.BOX_VERSION, keys.BOX_CHECKSUM)
+    )
+    memory, cpus = vagrant[keys.VAGRANT_MEMORY], vagrant[keys.VAGRANT_CPUS]
+    return Vagrant(
+        provider=vagrant[keys.HYPERVISOR],
+        acceleration=vagrant[keys.ACCELERATION],
+        box=box,
+        box_version=version,
+        box_checksum=checksum,
+        sizes={role: Size(memory=memory[keys.MEMORY[role]], cpus=cpus[keys.CPUS[role]]) for role in Role},
     )

@@ -5,11 +5,11 @@ All values are frozen. Addresses are `ipaddress` objects, never strings.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
-from typing import NewType
+from typing import Final, NewType
 
 Address = IPv4Address | IPv6Address
 InterfaceAddress = IPv4Interface | IPv6Interface
@@ -124,6 +124,51 @@ class RouterSoftware(StrEnum):
     BIRD3 = "bird3"
 
 
+class Hypervisor(StrEnum):
+    """What Vagrant makes virtual machines with. The values are Vagrant's names of its providers."""
+
+    LIBVIRT = "libvirt"
+    VIRTUALBOX = "virtualbox"
+
+
+class Acceleration(StrEnum):
+    """Whether libvirt's machines run on the processor (KVM) or in software."""
+
+    AUTO = "auto"
+    KVM = "kvm"
+    EMULATION = "emulation"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    memory: int
+    """MiB."""
+    cpus: int
+
+
+SIZES: Final[Mapping[Role, Size]] = {
+    Role.ROUTER: Size(memory=512, cpus=1),
+    Role.CONTROL_PLANE: Size(memory=2048, cpus=2),
+    Role.WORKER: Size(memory=2048, cpus=1),
+    Role.CLIENT: Size(memory=512, cpus=1),
+}
+"""What virtual machines have unless lab.yml says otherwise: enough for kubeadm's control plane."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vagrant:
+    """How the lab's machines are made when they are virtual ones."""
+
+    provider: Hypervisor = Hypervisor.LIBVIRT
+    acceleration: Acceleration = Acceleration.AUTO
+    box: str | None = None
+    """A public box; None for the lab's own."""
+    box_version: str | None = None
+    box_checksum: str | None = None
+    """`sha256:` and 64 hexadecimal digits."""
+    sizes: Mapping[Role, Size] = field(default_factory=lambda: SIZES)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Topology:
     name: str
@@ -137,6 +182,7 @@ class Topology:
     load_balancer: LoadBalancer
     kubernetes: Kubernetes
     router_software: RouterSoftware = RouterSoftware.BIRD2
+    vagrant: Vagrant = field(default_factory=Vagrant)
 
     @property
     def cluster_network(self) -> Network:

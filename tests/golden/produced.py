@@ -13,6 +13,7 @@ from lab.render.inventory import inventory
 from lab.render.mermaid import mermaid
 from lab.render.reference import reference
 from lab.render.schema import schema
+from lab.render.vagrant import Setting, vagrant
 from lab.topology.loader import load
 from lab.topology.mistakes import InvalidTopologyError
 from lab.topology.model import Topology
@@ -29,6 +30,18 @@ Produce = Callable[[], str]
 
 def inventory_text(topology: Topology) -> str:
     return json.dumps(inventory(topology), indent=2) + "\n"
+
+
+def vagrant_text(topology: Topology) -> str:
+    setting = Setting(
+        box="lab/debian13",
+        box_version="13.0.1",
+        box_url="file:///cache/box.json",
+        box_checksum="sha256:" + 64 * "0",
+        reach="/project/.lab/reach",
+        consoles="/project/.lab/consoles",
+    )
+    return json.dumps(vagrant(topology, setting), indent=2) + "\n"
 
 
 def schema_text() -> str:
@@ -58,6 +71,7 @@ def goldens() -> dict[Path, Produce]:
     for path in LABS:
         golden = HERE / "labs" / path.stem
         files[golden.with_suffix(".inventory.json")] = partial(of_lab, path, inventory_text)
+        files[golden.with_suffix(".vagrant.json")] = partial(of_lab, path, vagrant_text)
         files[golden.with_suffix(".mmd")] = partial(of_lab, path, mermaid)
         files[golden.with_suffix(".svg")] = partial(of_lab, path, svg)
     for path in ROUTED:

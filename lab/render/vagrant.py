@@ -1,0 +1,168 @@
+"""The data that the Vagrantfile loops over, from the topology: machines, sizes, boxes, networks, addresses.
+
+Nothing of the machine's own network is left to Vagrant: it would find interfaces by number. A script that Vagrant runs
+once on the fresh machine finds them by MAC address, names the machine, and writes the addresses, nothing else: routes
+are the roles' business, as on any other provider.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from lab.topology.model import Hypervisor, Interface, Machine, Size, Topology
+
+Json = dict[str, Any]
+
+NETPLAN: Final = "/etc/netplan/50-lab.yaml"
+MANAGEMENT_SUBNET: Final = "192.168.121.0/24"
+"""Where Vagrant reaches libvirt's machines; vagrant-libvirt's own default."""
+BOOT_TIMEOUT: Final = 600
+"""Seconds: ten machines under emulation on two processors take four minutes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """What the host decides, not the topology."""
+
+    box: str
+    box_version: str
+    box_url: str | None = None
+    """Where Vagrant finds the box; None for the public catalogue."""
+    box_checksum: str | None = None
+    own_box: bool = True
+    """Whether the box has everything, so that the machines need no way out."""
+    kvm: bool = False
+    reach: str
+    """The directory for what Vagrant tells of each machine's address and key."""
+    consoles: str
+    """The directory for what the machines write to their serial consoles."""
+    departed: Sequence[str] = ()
+    """Machines that exist and are in the topology no more."""
+
+
+def vagrant(topology: Topology, setting: Setting) -> Json:
+    """Return the data: plain JSON, ready for Ruby."""
+    provider = topology.vagrant.provider
+    return {
+        "lab": topology.name,
+        "provider": provider.value,
+        "box": {
+            "name": setting.box,
+            "version": setting.box_version,
+            "url": setting.box_url,
+            "checksum": setting.box_checksum and setting.box_checksum.removeprefix("sha256:"),
+        },
+        "insert_key": not setting.own_box,
+        "boot_timeout": BOOT_TIMEOUT,
+        "reach": setting.reach,
+        "machines": [_machine(topology, machine, setting) for machine in topology.machines],
+        "departed": list(setting.departed),
+    }
+
+
+def _machine(topology: Topology, machine: Machine, setting: Setting) -> Json:
+    size = topology.vagrant.sizes[machine.role]
+    return {
+        "name": machine.name,
+        "role": machine.role.value,
+        "libvirt": _libvirt(topology, size, setting),
+        "console": f"{setting.consoles}/{machine.name}.console",
+        "virtualbox": _virtualbox(topology, machine, size),
+        "networks": [_network(topology, interface) for interface in machine.interfaces],
+        "script": script(machine),
+    }
+
+
+def domain_prefix(lab: str) -> str:
+    """Return what the names of the lab's libvirt domains begin with."""
+    return f"lab-{lab}-"
+
+
+def _libvirt(topology: Topology, size: Size, setting: Setting) -> Json:
+    """Return the settings of vagrant-libvirt by name."""
+    emulated: Json = {"cpu_mode": "custom", "cpu_model": "qemu64", "cpu_fallback": "allow", "nested": False}
+    return {
+        "driver": "kvm" if setting.kvm else "qemu",
+        **({"cpu_mode": "host-passthrough"} if setting.kvm else emulated),
+        "machine_type": "pc",
+        "memory": size.memory,
+        "cpus": size.cpus,
+        "default_prefix": domain_prefix(topology.name),
+        "graphics_type": "none",
+        "memballoon_enabled": False,
+        "nic_model_type": "virtio",
+        "management_network_name": f"{domain_prefix(topology.name)}management",
+        "management_network_address": MANAGEMENT_SUBNET,
+        "management_network_mode": "none" if setting.own_box else "nat",
+    }
+
+
+def _virtualbox(topology: Topology, machine: Machine, size: Size) -> Json:
+    return {
+        "name": f"{domain_prefix(topology.name)}{machine.name}",
+        "memory": size.memory,
+        "cpus": size.cpus,
+        "linked_clone": True,
+        "check_guest_additions": False,
+    }
+
+
+def _network(topology: Topology, interface: Interface) -> Json:
+    """Return the options of Vagrant's private network: a switch that the host has no address on."""
+    name = f"{domain_prefix(topology.name)}{interface.network}"
+    common = {"ip": str(interface.addresses[0].ip), "auto_config": False}
+    if topology.vagrant.provider is Hypervisor.VIRTUALBOX:
+        # Internal networks: /etc/vbox/networks.conf limits only host-only ones.
+        return common | {
+            "mac": interface.mac.replace(":", "").upper(),
+            "virtualbox__intnet": name,
+            "nic_type": "virtio",
+        }
+    return common | {
+        "mac": interface.mac,
+        "netmask": str(interface.addresses[0].netmask),
+        "libvirt__network_name": name,
+        "libvirt__forward_mode": "veryisolated",
+        "libvirt__dhcp_enabled": False,
+        "libvirt__guest_ipv6": "yes",
+    }
+
+
+def script(machine: Machine) -> str:
+    """Return the shell script that gives a fresh machine its name and its addresses."""
+    return "\n".join(
+        [
+            "set -eu",
+            "device() {",
+            '    for path in /sys/class/net/*; do if grep -qix "$1" "$path/address"; then echo "${path##*/}"; fi; done',
+            "}",
+            f"echo {machine.name} > /etc/hostname",
+            f"hostname {machine.name}",
+            "command -v netplan > /dev/null || { apt-get update && apt-get install --yes netplan.io; }",
+            f"cat > {NETPLAN} << END",
+            *netplan(machine),
+            "END",
+            f"chmod 600 {NETPLAN}",
+            "netplan apply",
+            "",
+        ]
+    )
+
+
+def netplan(machine: Machine) -> list[str]:
+    """Return the lines of the machine's netplan file, with `$(device MAC)` where the kernel's name of it belongs."""
+    lines = ["network:", "  version: 2", "  renderer: networkd", "  ethernets:"]
+    for interface in machine.interfaces:
+        addresses = ", ".join(f'"{address}"' for address in interface.addresses)
+        # A router with IPv6 asks for neighbours from its link-local address.
+        link_local = "[ipv6]" if any(address.version == 6 for address in interface.addresses) else "[]"
+        lines += [
+            f"    $(device {interface.mac}):",
+            f'      match: {{macaddress: "{interface.mac}"}}',
+            f"      addresses: [{addresses}]",
+            f"      link-local: {link_local}",
+            "      accept-ra: false",
+        ]
+    return lines
