@@ -6,7 +6,6 @@ from collections.abc import Collection, Sequence
 
 from lab.actions.steps import Context
 from lab.errors import HostError
-from lab.machines.containers.host import findings, raise_inotify_limit
 from lab.machines.port import Finding, LabStatus, Link, MachineStatus, Power, Severity, State
 from lab.provision.fingerprint import fingerprints
 from lab.topology.model import MachineName
@@ -26,11 +25,11 @@ class CheckHost:
             raise HostError(
                 "; ".join(f"{f.check}: {f.detail}" for f in failures), hint="; ".join(f.fix for f in failures)
             )
-        raise_inotify_limit(len(context.topology.machines), context.report.notice)
+        context.host.make_ready(context.report.notice)
 
     @staticmethod
     def _failures(context: Context) -> list[Finding]:
-        return [f for f in findings(len(context.topology.machines)) if f.severity is Severity.FAILURE]
+        return [f for f in context.host.findings() if f.severity is Severity.FAILURE]
 
 
 class PrepareBase:
@@ -62,6 +61,13 @@ class CreateMachines:
 def create(context: Context, *, fresh: Collection[MachineName] = ()) -> None:
     wanted = fingerprints(context.topology, playbooks=context.playbooks) if context.captures else {}
     context.provider.create(wanted, fresh=fresh)
+
+
+def can_be_made_anew(context: Context, machines: Collection[MachineName]) -> bool:
+    """Tell whether fresh machines of these names would boot with what the present ones were configured with."""
+    wanted = fingerprints(context.topology, playbooks=context.playbooks)
+    captures = context.captures
+    return captures is not None and all(captures.knows(wanted[machine]) for machine in machines)
 
 
 def heal(context: Context, status: LabStatus) -> None:

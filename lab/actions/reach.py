@@ -8,13 +8,14 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from lab.actions.machines import create, heal
+from lab.actions.machines import can_be_made_anew, create, heal
 from lab.actions.steps import Context
 from lab.errors import CheckError, LabError
 from lab.topology.model import Address, Machine, MachineName, Topology
 
 PATIENCE = 15.0
-PROBE_TIMEOUT = 5.0
+PROBE_TIMEOUT = 15.0
+"""Seconds: a first ssh connection takes some under emulation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +54,8 @@ class Reach:
     def run(self, context: Context) -> None:
         heal(context, context.provider.status())
         broken = _failing(context, probes(context.topology), patience=PATIENCE)
-        if broken and context.captures:
-            suspects = sorted({probe.machine for probe in broken} | {context.topology.router.name})
+        suspects = sorted({probe.machine for probe in broken} | {context.topology.router.name})
+        if broken and can_be_made_anew(context, suspects):
             context.report.notice(f"made anew, because it did not work: {', '.join(suspects)}")
             create(context, fresh=suspects)
             broken = _failing(context, broken, patience=PATIENCE)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from lab.machines.port import Captures, Provider
+from lab.machines.port import Captures, Host, Provider
 from lab.topology.model import Topology
 
 
@@ -39,6 +39,11 @@ class Context:
     """The topology file."""
     provider: Provider
     captures: Captures | None
+    host: Host
+    needs_root: bool
+    """Whether root alone can make and enter the machines."""
+    lock: Path
+    """What a verb that changes the lab holds."""
     report: Report
 
     @property

@@ -10,8 +10,7 @@ import click
 from lab.actions import credentials
 from lab.cli.options import file_option, json_option
 from lab.cli.output import print_json
-from lab.cli.privilege import become_root
-from lab.cli.session import changing, open_lab
+from lab.cli.session import ask_for_root, changing, open_lab
 
 
 @click.command
@@ -20,7 +19,7 @@ from lab.cli.session import changing, open_lab
 def command(file: Path | None, as_json: bool) -> None:
     """Remove the lab, whatever state it is in: no process, namespace, mount, control group or link stays."""
     context = open_lab(file, quiet=as_json)
-    become_root("remove machines")
+    ask_for_root(context, "remove machines")
     begun = time.monotonic()
     with changing(context, "down"):
         context.provider.destroy()

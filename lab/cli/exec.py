@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from lab.cli.options import file_option
-from lab.cli.privilege import become, become_root
-from lab.cli.session import machine_argument, machine_named, open_lab
+from lab.cli.privilege import become
+from lab.cli.session import ask_for_root, machine_argument, machine_named, open_lab
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -20,6 +20,6 @@ def command(machine: str, argv: tuple[str, ...], user: str, file: Path | None) -
     """Run a command on MACHINE: lab exec MACHINE -- COMMAND [ARGUMENT ...]. Its exit code is the command's."""
     context = open_lab(file)
     name = machine_named(context.topology, machine).name
-    become_root("enter a machine")
+    ask_for_root(context, "enter a machine")
     enter = context.provider.enter(name, argv, user=user, terminal=False)
     become(enter)

@@ -8,8 +8,7 @@ import click
 
 from lab.actions.faults import Fault, inflict
 from lab.cli.options import file_option
-from lab.cli.privilege import become_root
-from lab.cli.session import changing, machine_argument, machine_named, open_lab
+from lab.cli.session import ask_for_root, changing, machine_argument, machine_named, open_lab
 
 
 @click.command
@@ -33,7 +32,7 @@ def command(fault: str, machine: str, network: str | None, percent: int, file: P
     """
     context = open_lab(file)
     target = machine_named(context.topology, machine)
-    become_root("break a machine")
+    ask_for_root(context, "break a machine")
     with changing(context, "fault"):
         inflict(context, Fault(fault), target, network=network, percent=percent)
     done = (

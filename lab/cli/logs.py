@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from lab.cli.options import file_option
-from lab.cli.privilege import become, become_root
-from lab.cli.session import machine_argument, machine_named, open_lab
+from lab.cli.privilege import become
+from lab.cli.session import ask_for_root, machine_argument, machine_named, open_lab
 from lab.errors import MachineError
 
 
@@ -33,7 +33,7 @@ def command(
         if path is None or not path.exists():
             raise MachineError(f"{name} never wrote to a console", hint="lab up")
         become(["tail", *options, str(path)])
-    become_root("read a machine's journal")
+    ask_for_root(context, "read a machine's journal")
     argv = ["journalctl", "--no-pager", *options, *([f"--unit={unit}"] if unit else [])]
     enter = context.provider.enter(name, argv, user="root", terminal=False)
     become(enter)

@@ -10,18 +10,18 @@ from lab.actions import up
 from lab.actions.steps import plan
 from lab.cli.options import file_option, json_option
 from lab.cli.output import print_json
-from lab.cli.privilege import become_root
-from lab.cli.session import open_lab
+from lab.cli.session import ask_for_root, open_lab, provider_option
 
 
 @click.command
 @file_option
 @json_option
-def command(file: Path | None, as_json: bool) -> None:
+@provider_option
+def command(file: Path | None, as_json: bool, provider: str) -> None:
     """Say what `lab up` would do, step by step, and change nothing."""
-    context = open_lab(file, quiet=as_json)
+    context = open_lab(file, quiet=as_json, provider=provider)
     if context.provider.status().exists:
-        become_root("look inside the machines")
+        ask_for_root(context, "look inside the machines")
     planned = plan(up.steps(), context)
     if as_json:
         print_json(

@@ -8,36 +8,57 @@ from pathlib import Path
 
 import click
 
-import lab
 from lab.actions.steps import Context
 from lab.cli.options import topology_file
-from lab.cli.privilege import give_back
+from lab.cli.privilege import become_root, give_back
 from lab.cli.progress import Progress
 from lab.errors import LabError, MachineError, UsageError
 from lab.kits.lock import exclusive
-from lab.machines.containers.paths import RunPaths
-from lab.machines.containers.provider import Containers
+from lab.machines.family import CHECKOUT, Choice, choose, family_of
 from lab.topology.loader import load
 from lab.topology.model import Machine, Topology
 
-PLAYBOOKS = Path(lab.__file__).resolve().parents[1]
 LOCK_PATIENCE = 600.0
 
 
-def open_lab(file: Path | None, *, quiet: bool = False) -> Context:
-    """Read the topology file and find the machines behind it."""
+provider_option = click.option(
+    "--provider",
+    type=click.Choice([choice.value for choice in Choice]),
+    default=Choice.AUTO.value,
+    show_default=True,
+    help="What the machines are: containers, or VMs by Vagrant. A lab that exists keeps what it has.",
+)
+
+
+def open_lab(file: Path | None, *, quiet: bool = False, provider: str | None = None) -> Context:
+    """Read the topology file and find the machines behind it.
+
+    `provider` is what the user asked for, for verbs that may make machines; the choice is said in one line.
+    """
     path = topology_file(file).resolve()
     topology = load(path)
-    provider = Containers(topology, project=path.parent)
+    report = Progress(quiet=quiet)
+    family = choose(topology, path, Choice(provider)) if provider else family_of(topology, path)
+    if provider and family.reason:
+        report.notice(f"machines: {family.choice} ({family.reason})")
     return Context(
         topology=topology,
         project=path.parent,
-        playbooks=PLAYBOOKS,
+        playbooks=CHECKOUT,
         file=path,
-        provider=provider,
-        captures=provider,
-        report=Progress(quiet=quiet),
+        provider=family.provider,
+        captures=family.captures,
+        host=family.host,
+        needs_root=family.needs_root,
+        lock=family.lock,
+        report=report,
     )
+
+
+def ask_for_root(context: Context, why: str) -> None:
+    """Return as root where the machines need it; as the user where they are the user's own."""
+    if context.needs_root:
+        become_root(why)
 
 
 @contextmanager
@@ -48,8 +69,7 @@ def changing(context: Context, verb: str) -> Iterator[None]:
         click.echo(f"lab: waiting: {holder} is at work on lab {context.topology.name}", err=True)
 
     _refuse_another_project(context)
-    lock = RunPaths(context.topology.name).verb_lock
-    with exclusive(lock, purpose=f"lab {verb}", wait=LOCK_PATIENCE, on_wait=told):
+    with exclusive(context.lock, purpose=f"lab {verb}", wait=LOCK_PATIENCE, on_wait=told):
         try:
             yield
         finally:

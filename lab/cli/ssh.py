@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from lab.cli.options import file_option
-from lab.cli.privilege import become, become_root
-from lab.cli.session import machine_argument, machine_named, open_lab
+from lab.cli.privilege import become
+from lab.cli.session import ask_for_root, machine_argument, machine_named, open_lab
 
 USER = "vagrant"
 
@@ -23,7 +23,7 @@ def command(machine: str, line: str | None, user: str, file: Path | None) -> Non
     """Open a shell on MACHINE."""
     context = open_lab(file)
     name = machine_named(context.topology, machine).name
-    become_root("enter a machine")
+    ask_for_root(context, "enter a machine")
     if line is None and sys.stdin.isatty():
         argv = context.provider.enter(name, [], user=user, terminal=True)
     else:

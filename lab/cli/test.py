@@ -11,8 +11,7 @@ import click
 from lab.actions.checks import Verdict, run_checks
 from lab.cli.options import file_option, json_option
 from lab.cli.output import print_json
-from lab.cli.privilege import become_root
-from lab.cli.session import open_lab
+from lab.cli.session import ask_for_root, open_lab
 from lab.errors import CheckError
 
 
@@ -27,7 +26,7 @@ def command(file: Path | None, as_json: bool, junit: Path | None, options: tuple
     Exit code 1 when a check fails or none ran. What could not run is shown as not run, never as passed.
     """
     context = open_lab(file, quiet=as_json)
-    become_root("enter the machines")
+    ask_for_root(context, "enter the machines")
     checks = run_checks(context, junit=junit, options=options, quiet=as_json)
     counted = Counter(check.verdict for check in checks)
     if as_json:

@@ -5,7 +5,7 @@ A provider knows how a machine exists and how to reach it; it knows nothing of B
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -158,3 +158,13 @@ class Captures(Protocol):
 
     def capture(self, machine: MachineName, configuration: str) -> None:
         """Keep what was configured on the machine under the name `configuration`."""
+
+
+class Host(Protocol):
+    """What a family of machines needs of this host."""
+
+    def findings(self) -> Iterator[Finding]:
+        """Check every need, the good ones too."""
+
+    def make_ready(self, say: Callable[[str], None]) -> None:
+        """Change what may be changed without asking, and say so."""

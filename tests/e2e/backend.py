@@ -9,7 +9,7 @@ from typing import Any
 import testinfra.backend
 from testinfra.backend.base import BaseBackend, CommandResult
 
-from lab.machines.containers.provider import Containers
+from lab.machines.family import family_of
 from lab.topology.loader import load
 from lab.topology.model import MachineName, Topology
 
@@ -27,7 +27,7 @@ class LabBackend(BaseBackend):  # type: ignore[misc]  # testinfra's types are no
     def __init__(self, machine: str, *args: Any, **kwargs: Any) -> None:
         super().__init__(machine, *args, **kwargs)
         self._machine = MachineName(machine)
-        self._provider = Containers(topology_under_test(), project=Path(os.environ[FILE_VARIABLE]).parent)
+        self._provider = family_of(topology_under_test(), Path(os.environ[FILE_VARIABLE])).provider
 
     def run(self, command: str, *args: str, **_: Any) -> CommandResult:
         argv = ["sh", "-c", self.get_command(command, *args)]

@@ -13,6 +13,7 @@ from lab.machines.cache import cache_directory
 from lab.machines.containers.base import fingerprint
 from lab.machines.containers.shelves import bases
 from lab.machines.port import Finding, Severity
+from lab.topology.model import Topology
 
 TOOLS: Final = {
     "systemd-nspawn": "systemd-container",
@@ -31,6 +32,21 @@ INOTIFY_OTHERS: Final = 32
 NAMESPACES: Final = ("mnt", "net", "pid", "uts", "ipc")
 BASE_BYTES: Final = 1 << 30
 MEMORY_PER_MACHINE: Final = 64 << 20
+
+
+class ContainersHost:
+    """This host, as a lab of machine containers needs it (implements the port `Host`)."""
+
+    def __init__(self, topology: Topology) -> None:
+        self._topology = topology
+
+    def findings(self) -> Iterator[Finding]:
+        yield from findings(len(self._topology.machines))
+        yield _networks(self._topology)
+        yield _forwarding()
+
+    def make_ready(self, say: Callable[[str], None]) -> None:
+        raise_inotify_limit(len(self._topology.machines), say)
 
 
 def findings(machines: int) -> Iterator[Finding]:
@@ -127,3 +143,22 @@ def _memory(machines: int) -> Finding:
     detail = f"{available >> 20} MiB available, {wanted >> 20} MiB wanted for {machines} machines"
     bad = detail if available < wanted else ""
     return _verdict("memory", detail, bad=bad, fix="use fewer workers", severity=Severity.WARNING)
+
+
+def _networks(topology: Topology) -> Finding:
+    """The lab's switch is a network namespace of its own: an equal subnet on the host cannot clash."""
+    subnets = ", ".join(str(s) for network in topology.networks for s in network.subnets)
+    return Finding(
+        check="subnets", severity=Severity.OK, detail=f"{subnets}: inside the lab, apart from this host's"
+    )
+
+
+def _forwarding() -> Finding:
+    """Bridged frames pass the host's iptables only where br_netfilter is loaded, and then those of their namespace."""
+    loaded = Path("/proc/sys/net/bridge/bridge-nf-call-iptables").exists()
+    detail = "br_netfilter is loaded; " if loaded else ""
+    return Finding(
+        check="forwarding policy",
+        severity=Severity.OK,
+        detail=f"{detail}the lab forwards inside its own namespaces",
+    )

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +12,7 @@ from lab.actions.machines import CreateMachines
 from lab.actions.steps import Context, perform, plan
 from lab.errors import CheckError, UsageError
 from lab.machines.fake import FakeMachines
-from lab.machines.port import Link, State
+from lab.machines.port import Finding, Link, Severity, State
 from lab.topology.model import Topology
 from tests.unit.topologies import ROOT, default_lab
 
@@ -34,6 +34,16 @@ class Transcript:
         self.lines.append(line)
 
 
+class Anywhere:
+    """A host that has everything."""
+
+    def findings(self) -> Iterator[Finding]:
+        yield Finding(check="all", severity=Severity.OK, detail="there")
+
+    def make_ready(self, say: Callable[[str], None]) -> None:
+        say("ready")
+
+
 @pytest.fixture
 def lab() -> Topology:
     return default_lab()
@@ -49,6 +59,9 @@ def context(lab: Topology, tmp_path: Path) -> Context:
         file=ROOT / "lab.yml",
         provider=machines,
         captures=machines,
+        host=Anywhere(),
+        needs_root=False,
+        lock=tmp_path / "lock",
         report=Transcript(),
     )
 

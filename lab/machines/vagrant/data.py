@@ -1,0 +1,78 @@
+"""What the host adds to the data for the Vagrantfile: the box, KVM or emulation, where files go, who is to leave."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from typing import Any, Final
+
+from lab.errors import HostError
+from lab.machines.vagrant import box
+from lab.machines.vagrant.paths import VagrantPaths
+from lab.machines.vagrant.recipe import NAME, version
+from lab.render import vagrant as rendered
+from lab.topology.model import Acceleration, Hypervisor, Topology
+from lab.topology.model import Vagrant as Settings
+
+KVM: Final = "/dev/kvm"
+KVM_CREATE_VM: Final = 0xAE01
+
+
+def kvm_works() -> bool:
+    """Tell whether a machine can be made with KVM here: the device alone proves nothing."""
+    try:
+        device = os.open(KVM, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        os.close(fcntl.ioctl(device, KVM_CREATE_VM, 0))
+    except OSError:
+        return False
+    finally:
+        os.close(device)
+    return True
+
+
+def accelerated(settings: Settings) -> bool:
+    """Tell whether libvirt's machines are to use KVM. Raises HostError when lab.yml wants it and it is not there."""
+    if settings.acceleration is Acceleration.EMULATION:
+        return False
+    works = kvm_works()
+    if settings.acceleration is Acceleration.KVM and not works:
+        raise HostError(f"lab.yml asks for KVM, and {KVM} does not work here", hint="`acceleration: auto`")
+    return works
+
+
+def data(topology: Topology, paths: VagrantPaths) -> dict[str, Any]:
+    """Return all that the Vagrantfile loops over."""
+    settings = topology.vagrant
+    names = {machine.name for machine in topology.machines}
+    departed = [name for name in paths.identities(settings.provider) if name not in names]
+    for directory in (paths.reach, paths.consoles):
+        directory.mkdir(parents=True, exist_ok=True)
+    setting = rendered.Setting(
+        **_box(settings),
+        kvm=settings.provider is Hypervisor.LIBVIRT and accelerated(settings),
+        reach=str(paths.reach),
+        consoles=str(paths.consoles),
+        departed=departed,
+    )
+    return rendered.vagrant(topology, setting)
+
+
+def _box(settings: Settings) -> dict[str, Any]:
+    if settings.box is not None:
+        return {
+            "box": settings.box,
+            "box_version": settings.box_version,
+            "box_checksum": settings.box_checksum,
+            "own_box": False,
+        }
+    own = box.find(settings.provider)
+    return {
+        "box": NAME,
+        "box_version": version(),
+        "box_url": own and own.catalogue.as_uri(),
+        "box_checksum": own and own.checksum,
+        "own_box": True,
+    }

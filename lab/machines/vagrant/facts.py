@@ -1,0 +1,127 @@
+"""What can be known of this host that matters to virtual machines. Gathered once; judged in `host`."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Final
+
+from lab.kits.shell import CommandError, run
+from lab.machines.vagrant import box
+from lab.machines.vagrant.data import kvm_works
+from lab.machines.vagrant.libvirt import URI
+from lab.topology.model import Hypervisor, Vagrant
+
+Version = tuple[int, ...]
+NETWORKS_CONF: Final = Path("/etc/vbox/networks.conf")
+TOOLS: Final = ("ssh", "mmdebstrap", "qemu-img", "qemu-system-x86_64", "dnsmasq", "virsh", "VBoxManage")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    subnet: IPv4Network | IPv6Network
+    device: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    vagrant: Version | None = None
+    """None when Vagrant is not installed."""
+    plugins: Mapping[str, Version] = field(default_factory=dict)
+    tools: frozenset[str] = frozenset()
+    """Those of TOOLS that are installed."""
+    libvirt_error: str = ""
+    """What virsh says when libvirt does not answer."""
+    inactive_networks: Sequence[str] = ()
+    kvm: bool = False
+    modules: frozenset[str] = frozenset()
+    """The kernel modules that are loaded."""
+    virtualbox: Version | None = None
+    networks_conf: str | None = None
+    """VirtualBox's list of ranges for host-only networks; None when there is no such file."""
+    routes: Sequence[Route] = ()
+    forward_policy_drops: bool = False
+    """Whether iptables drops what it is not told to forward, bridged frames included."""
+    box: bool = False
+    """Whether the lab's own box is in the cache."""
+    memory: int = 0
+    """Bytes available."""
+
+
+def gather(settings: Vagrant) -> Facts:
+    """Look at this host. Takes about a second, most of it Vagrant's."""
+    path = "/usr/local/sbin:/usr/sbin:/sbin"
+    tools = frozenset(tool for tool in TOOLS if shutil.which(tool) or shutil.which(tool, path=path))
+    libvirt = settings.provider is Hypervisor.LIBVIRT and "virsh" in tools
+    error, inactive = _libvirt() if libvirt else ("", [])
+    installed = shutil.which("vagrant") is not None
+    return Facts(
+        vagrant=version(_said("vagrant", "--version")) if installed else None,
+        plugins=plugins(_said("vagrant", "plugin", "list")) if installed else {},
+        tools=tools,
+        libvirt_error=error,
+        inactive_networks=inactive,
+        kvm=kvm_works(),
+        modules=frozenset(path.name for path in Path("/sys/module").glob("*")),
+        virtualbox=version(_said("VBoxManage", "--version")) if "VBoxManage" in tools else None,
+        networks_conf=NETWORKS_CONF.read_text() if NETWORKS_CONF.exists() else None,
+        routes=routes(_said("ip", "-json", "route", "show", "table", "main")),
+        forward_policy_drops=_forward_policy_drops(),
+        box=box.find(settings.provider) is not None,
+        memory=_memory(),
+    )
+
+
+def version(text: str) -> Version | None:
+    """Return the first thing in `text` that looks like a version; None without one."""
+    found = re.search(r"\d+(\.\d+)+", text)
+    return tuple(int(part) for part in found[0].split(".")) if found else None
+
+
+def plugins(text: str) -> dict[str, Version]:
+    """Read `vagrant plugin list`."""
+    rows = re.findall(r"(?m)^(\S+) \((\d+(?:\.\d+)+)", text)
+    return {name: tuple(int(part) for part in number.split(".")) for name, number in rows}
+
+
+def routes(text: str) -> list[Route]:
+    """Read `ip -json route`, without default routes."""
+    rows = json.loads(text or "[]")
+    return [
+        Route(subnet=ip_network(row["dst"]), device=row.get("dev", ""))
+        for row in rows
+        if row["dst"] != "default"
+    ]
+
+
+def _said(*argv: str) -> str:
+    try:
+        return run(argv)
+    except CommandError:
+        return ""
+
+
+def _libvirt() -> tuple[str, list[str]]:
+    try:
+        names = run(["virsh", "--quiet", "--connect", URI, "net-list", "--inactive", "--name"])
+    except CommandError as error:
+        return error.message, []
+    return "", names.split()
+
+
+def _forward_policy_drops() -> bool:
+    """Only where bridged frames pass iptables at all: with br_netfilter, as Docker loads it."""
+    bridged = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
+    if not bridged.exists() or bridged.read_text().strip() != "1":
+        return False
+    return "-P FORWARD DROP" in _said("iptables", "-S", "FORWARD")
+
+
+def _memory() -> int:
+    rows = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
+    return int(rows["MemAvailable"].split()[0]) << 10

@@ -1,0 +1,46 @@
+"""What only `lab` knows of its virtual machines: the description each was made from, and how it was configured."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from lab.kits.files import write_atomically
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    description: str = ""
+    """Fingerprint of what Vagrant was told of the machine; empty when Vagrant alone made it."""
+    configured: str = ""
+    boots: int = 1
+    since: float = 0.0
+
+
+class Records:
+    """The records of one lab, in a file."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def all(self) -> dict[str, Record]:
+        try:
+            raw = json.loads(self._file.read_text())
+        except FileNotFoundError:
+            return {}
+        return {name: Record(**record) for name, record in raw.items()}
+
+    def get(self, machine: str) -> Record:
+        return self.all().get(machine, Record())
+
+    def put(self, machine: str, record: Record) -> None:
+        self._write(self.all() | {machine: record})
+
+    def drop(self, machine: str) -> None:
+        self._write({name: record for name, record in self.all().items() if name != machine})
+
+    def _write(self, records: dict[str, Record]) -> None:
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        text = json.dumps({name: asdict(record) for name, record in records.items()}, indent=2)
+        write_atomically(self._file, text + "\n")
