@@ -28,6 +28,10 @@ VERBS: Final = {
     "doctor": "Check what the lab needs of this host.",
     "validate": "Check a topology file and report every mistake in it.",
     "schema": "Print the JSON Schema of the topology file.",
+    "box": "Build, list and remove the box that virtual machines start from.",
+    "lock": "Pin what comes from elsewhere.",
+    "bundle": "Put all that the lock pins into one archive.",
+    "render": "Print what is derived from the topology file for other programs.",
     "graph": "Draw the lab: machines, networks, addresses, AS numbers.",
 }
 

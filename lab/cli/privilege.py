@@ -13,6 +13,8 @@ import click
 from lab.errors import HostError
 from lab.machines.cache import cache_directory
 
+OFFLINE = "LAB_OFFLINE"
+"""Set in the environment of a process that left the network."""
 KEEP = ("TERM", "COLORTERM", "NO_COLOR", "LANG", "LAB_DEBIAN_MIRROR", "http_proxy", "https_proxy", "no_proxy")
 
 
@@ -30,6 +32,14 @@ def become_root(why: str) -> None:
     cache_directory().mkdir(parents=True, exist_ok=True)  # as its user, before root would
     environment += [f"LAB_CACHE_DIR={cache_directory()}", "PYTHONDONTWRITEBYTECODE=1"]
     become(["sudo", "env", *environment, sys.executable, "-m", "lab.cli", *sys.argv[1:]])
+
+
+def leave_the_network() -> None:
+    """Return where there is no network but an empty loopback; elsewhere, replace this process by itself there."""
+    if os.environ.get(OFFLINE):
+        return
+    os.environ[OFFLINE] = "yes"
+    become(["unshare", "--net", "--", sys.executable, "-m", "lab.cli", *sys.argv[1:]])
 
 
 def become(argv: list[str]) -> NoReturn:

@@ -8,24 +8,38 @@ from pathlib import Path
 
 import click
 
-from lab.actions import up
-from lab.actions.steps import perform
+from lab.actions import artefacts, up
+from lab.actions.steps import Context, perform
+from lab.cli.lock import LOCK
 from lab.cli.options import file_option, json_option
 from lab.cli.output import print_json
-from lab.cli.privilege import become_root
-from lab.cli.session import changing, open_lab
+from lab.cli.privilege import leave_the_network
+from lab.cli.session import ask_for_root, changing, open_lab, provider_option
+from lab.errors import UsageError
+from lab.provision.artefacts import read_lock
 
 
 @click.command
 @file_option
 @json_option
+@provider_option
 @click.option(
     "--no-cache", is_flag=True, help="Configure every machine again, even where a kept result is known."
 )
-def command(file: Path | None, as_json: bool, no_cache: bool) -> None:
+@click.option("--offline", is_flag=True, help="Use no network: work in a namespace that has none.")
+@click.option(
+    "--bundle",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Take what would be fetched from this bundle; see lab bundle.",
+)
+def command(
+    file: Path | None, as_json: bool, provider: str, no_cache: bool, offline: bool, bundle: Path | None
+) -> None:
     """Build the lab of the topology file, or bring back what is missing or broken in it. Safe to repeat."""
-    context = open_lab(file, quiet=as_json)
-    become_root("create namespaces, mounts and network interfaces")
+    context = open_lab(file, quiet=as_json, provider=provider)
+    ask_for_root(context, "create namespaces, mounts and network interfaces")
+    if offline or bundle:
+        _confine(context, offline=offline, bundle=bundle)
     begun = time.monotonic()
     with changing(context, "up"):
         timings = perform(up.steps(cache=not no_cache), context)
@@ -35,3 +49,16 @@ def command(file: Path | None, as_json: bool, no_cache: bool) -> None:
         print_json({"lab": name, "seconds": seconds, "steps": [asdict(timing) for timing in timings]})
         return
     click.echo(f"lab {name} is up ({seconds} s). Try: lab status · lab ssh client · lab test")
+
+
+def _confine(context: Context, *, offline: bool, bundle: Path | None) -> None:
+    """Keep to a bundle, and away from the network. Raises UsageError for virtual machines."""
+    if not context.needs_root:
+        raise UsageError(
+            "virtual machines are entered over this host's network, so --offline and --bundle are for containers",
+            hint="lab box build needs the mirror once; then their labs need no network",
+        )
+    if offline:
+        leave_the_network()
+    if bundle and context.provider.prepare(None):
+        artefacts.use(read_lock(LOCK), bundle)

@@ -68,16 +68,20 @@ DISABLED_UNITS: Final = ("bird.service", "nginx.service")
 """Services that a role enables where they belong."""
 
 
-def command(tree: Path, packages: Sequence[str], *, hooks: Sequence[str] = ()) -> list[str]:
+def command(
+    tree: Path, packages: Sequence[str], *, hooks: Sequence[str] = (), bare: bool = False
+) -> list[str]:
     """Return the command that makes a plain Debian root: in namespaces that end, with their mounts, if it is killed.
 
-    `hooks` are shell scripts that run before anything but the essential packages is installed, with the root as $1.
+    `hooks` are shell scripts, with the root as $1. They run before anything but the essential packages is installed;
+    with `bare`, nothing is installed at all, and they find apt ready.
     """
     argv = ["unshare", "--mount", "--pid", "--fork", "--kill-child=SIGKILL", "--mount-proc", "mmdebstrap"]
-    argv += ["--mode=root", "--variant=minbase", f"--include={','.join(packages)}"]
+    argv += ["--mode=root", f"--variant={'custom' if bare else 'minbase'}"]
+    argv += [f"--include={','.join(packages)}"] if packages else []
     argv += ['--aptopt=APT::Install-Recommends "false"', '--aptopt=Acquire::Languages "none"']
     argv += ['--aptopt=Acquire::Retries "3"', *(f"--dpkgopt={option}" for option in DPKG_OPTIONS)]
-    argv += [*(f"--essential-hook={hook}" for hook in hooks), SUITE, str(tree)]
+    argv += [*(f"--{'setup' if bare else 'essential'}-hook={hook}" for hook in hooks), SUITE, str(tree)]
     mirror = os.environ.get(MIRROR_VARIABLE)
     return [*argv, mirror] if mirror else argv
 
