@@ -12,6 +12,9 @@ PACKAGES := python-venv=python3-venv systemd-nspawn=systemd-container mmdebstrap
 	/usr/share/keyrings/debian-archive-keyring.gpg=debian-archive-keyring nft=nftables ip=iproute2 \
 	nsenter=util-linux
 LINT_PACKAGES := shellcheck=shellcheck
+VAGRANT_PACKAGES := vagrant=vagrant /var/lib/dpkg/info/vagrant-libvirt.list=vagrant-libvirt \
+	libvirtd=libvirt-daemon-system virsh=libvirt-clients qemu-system-x86_64=qemu-system-x86 \
+	qemu-img=qemu-utils dnsmasq=dnsmasq-base ssh=openssh-client iptables=iptables
 
 ##@ Use
 .PHONY: lab-up lab-down lab-test
@@ -36,6 +39,10 @@ $(VENV)/.installed: requirements.txt pyproject.toml Makefile
 .PHONY: test unit contract lint fmt bench fuzz lock clean
 test: setup lint unit ## Everything: linters, tests without machines, tests with machines of their own
 	$(BIN)/python -m pytest tests/lifecycle
+
+test-vagrant: setup ## The lab from virtual machines, under software emulation; ten to twenty minutes
+	scripts/system-packages $(VAGRANT_PACKAGES)
+	tests/vagrant/run $(BIN)/python
 
 unit: setup ## Tests that need no machine
 	$(BIN)/python -m pytest
@@ -66,4 +73,4 @@ clean: ## Remove the virtual environment and generated files
 .PHONY: help
 help:
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
-		/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+		/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
