@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, Self, TypeVar
+
+V = TypeVar("V", dict[str, Any], list[Any], str)
 
 
 class Operator(StrEnum):
@@ -45,13 +47,20 @@ class LabelSelector:
     requirements: frozenset[Requirement] = frozenset()
 
     @classmethod
-    def parse(cls, selector: Mapping[str, Any]) -> Self:
+    def parse(cls, selector: Any) -> Self:
         """Return the selector of matchLabels and matchExpressions; raises ValueError that says what is wrong."""
+        if selector is None:
+            raise ValueError("a label selector must be a mapping; an empty one selects everything")
+        selector = _typed(selector, dict, "a label selector")
+        labels = _typed(selector.get("matchLabels"), dict, "matchLabels")
+        expressions = _typed(selector.get("matchExpressions"), list, "matchExpressions")
         requirements = [
-            Requirement(key, Operator.IN, frozenset({value}))
-            for key, value in (selector.get("matchLabels") or {}).items()
+            Requirement(key, Operator.IN, frozenset({_typed(value, str, key)}))
+            for key, value in labels.items()
         ]
-        requirements += [_requirement(expression) for expression in selector.get("matchExpressions") or ()]
+        requirements += [
+            _requirement(_typed(expression, dict, "a match expression")) for expression in expressions
+        ]
         return cls(frozenset(requirements))
 
     def matches(self, labels: Mapping[str, str]) -> bool:
@@ -64,13 +73,26 @@ def any_matches(selectors: Iterable[LabelSelector], labels: Mapping[str, str]) -
     return not selectors or any(selector.matches(labels) for selector in selectors)
 
 
+def _typed(value: Any, kind: type[V], name: str) -> V:
+    """Return the value, or an empty one of its kind for None; raises ValueError when it is of another kind."""
+    if value is None:
+        return kind()
+    if isinstance(value, kind):
+        return value
+    words = {dict: "a mapping", list: "a list", str: "a string"}
+    raise ValueError(f"{name} must be {words[kind]}")
+
+
 def _requirement(expression: Mapping[str, Any]) -> Requirement:
-    key = expression.get("key")
+    key = _typed(expression.get("key"), str, "key")
     if not key:
         raise ValueError(f"a match expression without key: {dict(expression)}")
-    values = expression.get("values") or []
+    values = [
+        _typed(value, str, f"a value of {key!r}")
+        for value in _typed(expression.get("values"), list, "values")
+    ]
     try:
-        operator = Operator(expression.get("operator", ""))
+        operator = Operator(str(expression.get("operator")))
     except ValueError:
         known = ", ".join(Operator)
         raise ValueError(

@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 import lab.balancer
-from lab.balancer.resources import BGP_PEERS, IP_ADDRESS_POOLS
+from lab.balancer.resources import CONFIGURATION, CONFIGURATION_STATES
 from lab.kube.client import Client
 from lab.kube.config import load_config
 from lab.kube.errors import AlreadyExists, NotFound
@@ -72,7 +72,7 @@ async def create(client: Client, resource: Resource, item: Json) -> Json:
 
 
 async def until_served(client: Client, namespace: str) -> None:
-    for resource in (IP_ADDRESS_POOLS, BGP_PEERS):
+    for resource in (*CONFIGURATION, CONFIGURATION_STATES):
         while True:
             try:
                 await client.list(resource, namespace=namespace)

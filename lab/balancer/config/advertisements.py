@@ -148,8 +148,7 @@ def _pools(reader: Reader, pools: Pools) -> frozenset[PoolName]:
 
 
 def _preferred(reader: Reader) -> Iterable[PreferredNodes]:
-    for index, entry in enumerate(reader.spec.get("preferredNodeSelectors") or ()):
-        path = f"preferredNodeSelectors[{index}]"
+    for path, entry in reader.mappings("preferredNodeSelectors"):
         weight = entry.get("weight")
         if not isinstance(weight, int) or not 1 <= weight <= 100:
             reader.report(f"{path}.weight", f"{weight!r} is not possible", "write a number from 1 to 100")

@@ -42,9 +42,8 @@ def read_communities(items: Iterable[Json], problems: list[Problem]) -> dict[str
     aliases: dict[str, Community] = {}
     owner: dict[str, str] = {}
     for reader in sorted((Reader("Community", item, problems) for item in items), key=lambda r: r.name):
-        for index, entry in enumerate(reader.spec.get("communities") or ()):
+        for path, entry in reader.mappings("communities"):
             name, value = str(entry.get("name", "")), str(entry.get("value", ""))
-            path = f"communities[{index}]"
             if name in owner:
                 reader.report(
                     path, f"duplicate definition of community {name!r}, see Community {owner[name]}"

@@ -64,7 +64,7 @@ class LegacyError(LabError):
 def convert(document: Any, *, namespace: str) -> Converted:
     """Return the objects for the parsed content of key `config`; raises LegacyError."""
     sections = _mapping(document, "config")
-    if unknown := sorted(set(sections) - SECTIONS):
+    if unknown := sorted(str(name) for name in set(sections) - SECTIONS):
         raise LegacyError(
             f"config: unknown section {unknown[0]!r}; there can be {', '.join(sorted(SECTIONS))}"
         )
@@ -106,7 +106,8 @@ def _peers(sections: Mapping[str, Any]) -> Iterator[tuple[Resource, Json]]:
     for number, (path, entry) in enumerate(_entries(sections, "peers"), 1):
         spec = {"holdTime": DEFAULT_HOLD_TIME, **_fields(entry, PEER, path)}
         if "nodeSelectors" in spec:
-            spec["nodeSelectors"] = [_selector(s) for s in spec["nodeSelectors"] or ()]
+            selectors = _entries(entry, "node-selectors", within=f"{path}.")
+            spec["nodeSelectors"] = [_selector(selector) for _, selector in selectors]
         yield _object(BGP_PEERS, f"peer{number}", spec)
 
 
@@ -121,20 +122,22 @@ def _advertisements(sections: Mapping[str, Any]) -> Iterator[tuple[Resource, Jso
         resource = {"bgp": BGP_ADVERTISEMENTS, "layer2": L2_ADVERTISEMENTS}.get(str(entry.get("protocol")))
         if resource is None:
             raise LegacyError(f"{path}.protocol: {entry.get('protocol')!r} is unknown; write bgp or layer2")
-        wishes = (entry.get("bgp-advertisements") or [{}]) if resource is BGP_ADVERTISEMENTS else [{}]
-        for wish in wishes:
+        wishes = list(_entries(entry, "bgp-advertisements", within=f"{path}."))
+        for where, wish in wishes if wishes and resource is BGP_ADVERTISEMENTS else [(path, {})]:
             numbers[resource] += 1
-            spec = _fields(_mapping(wish, path), ADVERTISEMENT, f"{path}.bgp-advertisements")
+            spec = _fields(wish, ADVERTISEMENT, where)
             name = f"{resource.kind.lower()}{numbers[resource]}"
             yield _object(resource, name, {**spec, "ipAddressPools": [_object_name(entry, path)]})
 
 
-def _entries(sections: Mapping[str, Any], section: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _entries(
+    sections: Mapping[str, Any], section: str, *, within: str = ""
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
     entries = sections.get(section) or []
     if not isinstance(entries, list):
-        raise LegacyError(f"{section}: must be a list")
+        raise LegacyError(f"{within}{section}: must be a list")
     for index, entry in enumerate(entries):
-        path = f"{section}[{index}]"
+        path = f"{within}{section}[{index}]"
         yield path, _mapping(entry, path)
 
 

@@ -177,7 +177,7 @@ def _router_id(reader: Reader) -> IPv4Address | None:
 def _password(reader: Reader, secrets: Secrets | None) -> str:
     plain = reader.text("password")
     reference = reader.spec.get("passwordSecret")
-    name = reference.get("name", "") if isinstance(reference, dict) else ""
+    name = str(reference.get("name") or "") if isinstance(reference, dict) else ""
     if plain and name:
         reader.report("password", "can not have both password and passwordSecret set", "remove the password")
     if not name or secrets is None:

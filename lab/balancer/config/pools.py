@@ -55,7 +55,7 @@ def _end(part: str, text: str) -> Address:
 
 def _read(reader: Reader, namespaces: Mapping[str, Mapping[str, str]]) -> PoolSource:
     entries = []
-    for index, text in enumerate(reader.spec.get("addresses") or ()):
+    for index, text in enumerate(reader.entries("addresses")):
         try:
             entries.append(parse_entry(str(text)))
         except ValueError as error:
@@ -84,7 +84,7 @@ def _allocation(reader: Reader, namespaces: Mapping[str, Mapping[str, str]]) -> 
     selected = {
         name for name, labels in namespaces.items() if any(selector.matches(labels) for selector in selectors)
     }
-    priority = raw.get("priority") or 0
+    priority = raw.get("priority")
     return ServiceAllocation(
         priority=priority if isinstance(priority, int) else 0,
         namespaces=frozenset(names) | selected,

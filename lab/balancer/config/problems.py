@@ -109,17 +109,33 @@ class Reader:
             return None
         return int(value)
 
+    def entries(self, path: str, source: Mapping[str, Any] | None = None) -> list[Any]:
+        """Return the list at `path`, empty when there is none."""
+        value = (self.spec if source is None else source).get(path)
+        if value is not None and not isinstance(value, list):
+            self.report(path, "must be a list")
+        return value if isinstance(value, list) else []
+
+    def mappings(self, path: str) -> list[tuple[str, Mapping[str, Any]]]:
+        """Return the mappings in the list at `path`, each with its own path."""
+        found: list[tuple[str, Mapping[str, Any]]] = []
+        for index, entry in enumerate(self.entries(path)):
+            if isinstance(entry, dict):
+                found.append((f"{path}[{index}]", entry))
+            else:
+                self.report(f"{path}[{index}]", "must be a mapping")
+        return found
+
     def names(self, path: str, source: Mapping[str, Any] | None = None) -> tuple[str, ...]:
         """Return the strings at `path`; duplicates are reported."""
-        value = (self.spec if source is None else source).get(path)
-        names = [name for name in value if isinstance(name, str)] if isinstance(value, list) else []
+        names = [name for name in self.entries(path, source) if isinstance(name, str)]
         self.unique(path, names)
         return tuple(names)
 
     def selectors(self, path: str, source: Mapping[str, Any] | None = None) -> tuple[LabelSelector, ...]:
         """Return the label selectors at `path`; wrong ones and duplicates are reported."""
         found = []
-        for index, raw in enumerate((self.spec if source is None else source).get(path) or ()):
+        for index, raw in enumerate(self.entries(path, source)):
             if (selector := self.selector(f"{path}[{index}]", raw)) is not None:
                 found.append(selector)
         self.unique(path, found)
@@ -127,7 +143,7 @@ class Reader:
 
     def selector(self, path: str, raw: Any) -> LabelSelector | None:
         try:
-            return LabelSelector.parse(raw if isinstance(raw, dict) else {})
+            return LabelSelector.parse(raw)
         except ValueError as error:
             self.report(path, str(error))
             return None
