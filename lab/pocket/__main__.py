@@ -9,6 +9,7 @@ from typing import Final
 from lab.errors import LabError
 
 PROGRAMS: Final = {
+    "dns": "lab.pocket.dns.main",
     "agent": "lab.pocket.agent.main",
     "controllers": "lab.pocket.controllers.main",
     "kubeconfig": "lab.pocket.kubeconfig",
