@@ -13,8 +13,11 @@ from lab.provision.fingerprint import fingerprints
 from lab.topology.model import MachineName
 
 
+PLAYBOOKS = ("site", "install_lb")
+
+
 class Configure:
-    """Run `site.yml` where it is needed, and keep the result for the next lab that needs the same.
+    """Run the playbooks where it is needed, and keep the result for the next lab that needs the same.
 
     A machine that booted with its captured configuration is done already. With `always`, every machine is
     configured again.
@@ -34,7 +37,7 @@ class Configure:
             known = (
                 status.machine(name).boots == 0 and context.captures and context.captures.knows(fingerprint)
             )
-            lines.append(f"{name}: {'boot its kept configuration' if known else 'run site.yml'}")
+            lines.append(f"{name}: {'boot its kept configuration' if known else 'run the playbooks'}")
         return lines
 
     def run(self, context: Context) -> None:
@@ -55,14 +58,15 @@ class Configure:
 
     @staticmethod
     def _play(context: Context, machines: Sequence[MachineName]) -> None:
-        playbook.run(
-            context.playbooks / "site.yml",
-            inventory=context.playbooks / "inventory",
-            limit=",".join(machines),
-            log=context.generated / "site.log",
-            environment=environment(context),
-            on_event=lambda event: context.report.detail(_describe(event)),
-        )
+        for name in PLAYBOOKS:
+            playbook.run(
+                context.playbooks / f"{name}.yml",
+                inventory=context.playbooks / "inventory",
+                limit=",".join(machines),
+                log=context.generated / f"{name}.log",
+                environment=environment(context),
+                on_event=lambda event: context.report.detail(_describe(event)),
+            )
 
 
 def environment(context: Context) -> dict[str, str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -90,6 +91,9 @@ Commercial support is available at
 </body>
 </html>
 """
+BALANCER: Final = ("lab-balancer", "localhost/lab-balancer")
+PROGRAMS: Final = Path(__file__).resolve().parents[3]
+"""The directory with the package `lab`, from which this agent runs."""
 TOOLS: Final = ("tools", "busybox", "alpine", "debian", "ubuntu", "curlimages/curl", "nicolaka/netshoot")
 
 
@@ -100,7 +104,18 @@ def built_in(directory: Path) -> list[Image]:
     images = [_image("tools", TOOLS, base, directory / "tools-usr", command=("/bin/sh",))]
     if shutil.which("nginx"):
         images.append(_nginx(base, directory))
+    if PROGRAMS.is_relative_to("/usr"):
+        images.append(_balancer(base, directory))
     return images
+
+
+def _balancer(base: Path, directory: Path) -> Image:
+    image = _image("lab-balancer", BALANCER, base, directory / "lab-balancer-usr", command=())
+    return replace(
+        image,
+        entrypoint=("python3", "-m", "lab.balancer"),
+        environment={**image.environment, "PYTHONPATH": str(PROGRAMS)},
+    )
 
 
 def _nginx(base: Path, directory: Path) -> Image:

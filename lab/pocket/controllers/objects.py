@@ -137,5 +137,5 @@ def quantity(text: str | float) -> float:
     """Return the value of a resource Quantity such as `250m`, `1e3` or `64Mi`."""
     if not isinstance(text, str):
         return float(text)
-    number = text.rstrip("numkMGTPEi") if not text[-1:].isdigit() else text
+    number = text.rstrip("numkKMGTPEi") if not text[-1:].isdigit() else text
     return float(number) * SUFFIXES[text[len(number) :]]
