@@ -22,6 +22,17 @@ START_TIMEOUT = 10.0
 REPLY_TIMEOUT = 180.0
 
 
+class OtherVersionError(MachineError):
+    """A lab runs that this version can only remove."""
+
+    def __init__(self, lab: str, *, project: str, pid: int) -> None:
+        super().__init__(
+            f"lab {lab} was made by another version of lab", hint="lab down removes it; then lab up"
+        )
+        self.project = project
+        self.pid = pid
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
     """The supervisor's state file, checked against the process that wrote it."""
@@ -45,7 +56,7 @@ class Published:
 def read(paths: RunPaths) -> Published | None:
     """Return what the lab's supervisor publishes; None when there is no living supervisor.
 
-    Raises MachineError when the lab was made by a version that speaks another language.
+    Raises OtherVersionError when the lab was made by a version that speaks another language.
     """
     try:
         raw = json.loads(paths.state.read_text())
@@ -54,9 +65,7 @@ def read(paths: RunPaths) -> Published | None:
     if not _is_supervisor(raw["pid"]):
         return None
     if raw.get("version") != VERSION:
-        raise MachineError(
-            f"lab {paths.lab} was made by another version of lab", hint="lab down removes it; then lab up"
-        )
+        raise OtherVersionError(paths.lab, project=raw["project"], pid=raw["pid"])
     return Published(pid=raw["pid"], project=raw["project"], machines=raw["machines"])
 
 

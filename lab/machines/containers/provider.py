@@ -33,7 +33,10 @@ class Containers:
         self._paths = RunPaths(topology.name)
 
     def status(self) -> LabStatus:
-        published = control.read(self._paths)
+        try:
+            published = control.read(self._paths)
+        except control.OtherVersionError as other:
+            return LabStatus(exists=True, project=other.project, provider=self.name)
         if published is None:
             return LabStatus(exists=False)
         digests = {spec.name: spec.digest() for spec in machine_specs(self._topology)}
@@ -112,14 +115,18 @@ class Containers:
 
     def destroy(self) -> None:
         """Kill the supervisor, and so everything; then whatever its control groups still hold; then the directories."""
-        published = control.read(self._paths)
         pids = cgroups.processes(self._topology.name)
-        if published:
-            _kill(published.pid)
-        for pid in pids:
+        for pid in [*self._supervisor(), *pids]:
             _kill(pid)
         cgroups.remove(self._topology.name)
         shutil.rmtree(self._paths.directory, ignore_errors=True)
+
+    def _supervisor(self) -> list[int]:
+        try:
+            published = control.read(self._paths)
+        except control.OtherVersionError as other:
+            return [other.pid]
+        return [published.pid] if published else []
 
     def _disk(self, configuration: str) -> dict[str, object]:
         """Return the layers of a machine's disk, topmost first, with the names of the converged one and of the base."""

@@ -65,7 +65,8 @@ def runtime_spec(pod: Json, container: Json, plan: Plan) -> Json:
             "noNewPrivileges": context.get("allowPrivilegeEscalation") is False,
         },
         "root": {"path": "rootfs", "readonly": bool(context.get("readOnlyRootFilesystem"))},
-        "hostname": plan.hostname,
+        # A name needs a UTS namespace of its own, and that comes with the network.
+        **({"hostname": plan.hostname} if plan.namespace else {}),
         "mounts": [*_system_mounts(pod, privileged=privileged), *map(_bind, plan.mounts)],
         "linux": _linux(pod, container, plan, privileged=privileged),
     }
