@@ -12,7 +12,6 @@ from lab.provision.events import Event, Play, Result, Task
 from lab.provision.fingerprint import fingerprints
 from lab.topology.model import MachineName
 
-
 PLAYBOOKS = ("site", "install_lb")
 
 
