@@ -12,7 +12,12 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from lab.balancer.conditions import ADDRESS_ASSIGNED
 from lab.balancer.reasons import NOT_ANNOUNCED_WORDS, NotAnnounced
-from lab.balancer.resources import CONFIGURATION_STATES, SERVICE_BGP_STATUSES, SERVICE_L2_STATUSES
+from lab.balancer.resources import (
+    BGP_SESSION_STATES,
+    CONFIGURATION_STATES,
+    SERVICE_BGP_STATUSES,
+    SERVICE_L2_STATUSES,
+)
 from lab.balancer.service import Service, decode_service
 from lab.errors import UsageError
 from lab.kube.client import Client
@@ -21,11 +26,13 @@ from lab.kube.errors import NotFound
 from lab.kube.resources import SERVICES, Json, ObjectKey, Resource
 
 
-def explain(service: Service, *, announcements: Iterable[Json], states: Iterable[Json]) -> Iterator[str]:
+def explain(
+    service: Service, *, announcements: Iterable[Json], sessions: Iterable[Json], states: Iterable[Json]
+) -> Iterator[str]:
     """Yield sentences about a Service, from the status objects of the balancer."""
     yield from _address(service)
     if service.ingress:
-        yield from _announcements(service, list(announcements))
+        yield from _announcements(service, list(announcements), list(sessions))
     for state in states:
         status = state.get("status") or {}
         if status.get("result") == "Invalid":
@@ -53,13 +60,28 @@ def _address(service: Service) -> Iterator[str]:
         yield f"{service.key} has no address: {condition['message']}."
 
 
-def _announcements(service: Service, announcements: list[Json]) -> Iterator[str]:
+def _announcements(service: Service, announcements: list[Json], sessions: list[Json]) -> Iterator[str]:
     mine = [a.get("status") or {} for a in announcements]
     mine = [s for s in mine if (s.get("serviceNamespace"), s.get("serviceName")) == service.key]
     if not mine:
         yield "No node says that it announces it: are the speakers running, and is there an advertisement for its pool?"
     for status in sorted(mine, key=lambda status: str(status.get("node"))):
         yield from _of_node(status)
+        yield from _broken_sessions(status, [session.get("status") or {} for session in sessions])
+
+
+def _broken_sessions(status: Json, sessions: list[Json]) -> Iterator[str]:
+    """Yield what keeps an announcement from its peer: it is a wish until the session stands."""
+    for session in sessions:
+        wanted = session.get("node") == status.get("node") and session.get("peerName") in status.get(
+            "peers", ()
+        )
+        if wanted and session.get("bgpStatus") != "Established":
+            why = f": {session['lastError']}" if session.get("lastError") else ""
+            yield (
+                f"But node {session['node']} has no session with {session['peerName']} ({session.get('peer')}), "
+                f"it is {session.get('bgpStatus')}{why}."
+            )
 
 
 def _of_node(status: Json) -> Iterator[str]:
@@ -94,8 +116,9 @@ async def _ask(name: str, *, namespace: str, kubeconfig: str) -> list[str]:
             for resource in (SERVICE_BGP_STATUSES, SERVICE_L2_STATUSES)
             for item in await _items(client, resource, namespace)
         ]
+        sessions = await _items(client, BGP_SESSION_STATES, namespace)
         states = await _items(client, CONFIGURATION_STATES, namespace)
-    return list(explain(service, announcements=announcements, states=states))
+    return list(explain(service, announcements=announcements, sessions=sessions, states=states))
 
 
 async def _items(client: Client, resource: Resource, namespace: str) -> Sequence[Json]:

@@ -28,6 +28,19 @@ def announcement(node: str, **status: Any) -> dict[str, Any]:
     return {"status": {"node": node, "serviceName": "web", "serviceNamespace": "default", **status}}
 
 
+def session(node: str, peer: str, state: str, error: str = "") -> dict[str, Any]:
+    status = {"node": node, "peer": "10.0.0.1", "peerName": peer, "bgpStatus": state, "lastError": error}
+    return {"status": status}
+
+
+SESSIONS = [
+    session("n1", "peer1", "Established"),
+    session("n1", "peer2", "Active", "connection refused"),
+    session("n1", "other", "Idle"),
+    session("n2", "peer1", "Idle"),
+]
+
+
 @pytest.mark.parametrize(
     ("service", "announcements", "said"),
     [
@@ -58,6 +71,7 @@ def announcement(node: str, **status: Any) -> dict[str, Any]:
             [
                 "has the address 192.0.2.1 and fd00::1.",
                 "Node n1 announces it to peer1, peer2 over BGP.",
+                "But node n1 has no session with peer2 (10.0.0.1), it is Active: connection refused.",
                 "Node n2 does not announce it: externalTrafficPolicy is Local and no ready pod runs on this node.",
                 "Node n3 announces it on eth0.",
                 "Node n4 does not announce it to peer1: no session.",
@@ -66,7 +80,7 @@ def announcement(node: str, **status: Any) -> dict[str, Any]:
     ],
 )
 def test_sentences(service: Service, announcements: list[Any], said: list[str]) -> None:
-    sentences = list(explain(service, announcements=announcements, states=[]))
+    sentences = list(explain(service, announcements=announcements, sessions=SESSIONS, states=[]))
     assert len(sentences) == len(said)
     for sentence, words in zip(sentences, said, strict=True):
         assert words in sentence
@@ -80,7 +94,7 @@ def test_mistakes_in_the_configuration_are_mentioned() -> None:
         },
         {"metadata": {"name": "speaker-n1"}, "status": {"result": "Valid"}},
     ]
-    sentences = list(explain(WEB, announcements=[], states=states))
+    sentences = list(explain(WEB, announcements=[], sessions=[], states=states))
     assert sentences[1:] == ["The configuration has mistakes, says controller: pool p: wrong"]
 
 
