@@ -87,7 +87,11 @@ def expand(text: str, variables: Mapping[str, str]) -> str:
 
 
 def hostname(pod: Json) -> str:
-    name: str = pod["spec"].get("hostname") or pod["metadata"]["name"]
+    """Return the name of the host that a pod's processes see: with the node's network, the node's."""
+    spec = pod["spec"]
+    if spec.get("hostNetwork"):
+        return str(spec.get("nodeName", ""))
+    name: str = spec.get("hostname") or pod["metadata"]["name"]
     return name[:63].rstrip("-.")
 
 

@@ -47,7 +47,7 @@ NETWORK: Final = {
 class DaemonSets:
     """Keeps one pod of each DaemonSet on each eligible node, and rolls new templates out node by node."""
 
-    name = "daemonset"
+    name = "daemonset-controller"
     reads = (DAEMON_SETS, PODS, NODES)
 
     def keys(self, cache: Cache, resource: Resource, item: Json) -> Iterable[ObjectKey]:

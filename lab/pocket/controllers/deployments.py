@@ -41,7 +41,7 @@ NOT_COPIED: Final = frozenset(
 class Deployments:
     """Rolls Deployments out, keeps their revisions, and says how far they are."""
 
-    name = "deployment"
+    name = "deployment-controller"
     reads = (DEPLOYMENTS, REPLICA_SETS)
 
     def keys(self, cache: Cache, resource: Resource, item: Json) -> Iterable[ObjectKey]:

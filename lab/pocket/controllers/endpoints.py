@@ -41,7 +41,7 @@ class Backend(NamedTuple):
 class Endpoints:
     """Writes, for each Service with a selector, its EndpointSlices and the older Endpoints object."""
 
-    name = "endpoints"
+    name = "endpoint-slice-controller"
     reads = (SERVICES, PODS, NODES, ENDPOINT_SLICES, ENDPOINTS)
 
     def keys(self, cache: Cache, resource: Resource, item: Json) -> Iterable[ObjectKey]:

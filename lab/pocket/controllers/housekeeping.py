@@ -32,7 +32,7 @@ DESCRIPTION: Final = (
 class ServiceAccounts:
     """Keeps the default ServiceAccount and the cluster's CA certificate in every namespace."""
 
-    name = "serviceaccounts"
+    name = "serviceaccount-controller"
     reads = (NAMESPACES, SERVICE_ACCOUNTS, CONFIG_MAPS)
 
     def __init__(self, ca: str) -> None:
@@ -73,7 +73,7 @@ def _object(resource: Resource, name: str, namespace: str) -> Json:
 class PodCollector:
     """Removes pods of nodes that are gone, and pods that were asked to end before they had a node."""
 
-    name = "podgc"
+    name = "pod-garbage-collector-controller"
     reads = (PODS, NODES)
 
     def __init__(self, *, quarantine: float = 40.0) -> None:

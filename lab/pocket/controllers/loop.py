@@ -26,7 +26,8 @@ class Controller(Protocol):
     """One control loop, without its loop."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """The component that its Events name, as Kubernetes calls it."""
 
     @property
     def reads(self) -> Sequence[Resource]:
@@ -86,14 +87,13 @@ class Loop:
     def __init__(
         self,
         client: Client,
-        recorder: Recorder,
         controllers: Sequence[Controller],
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._client = client
-        self._recorder = recorder
         self._now = now
+        self._recorders = {each: Recorder(client, component=each.name) for each in controllers}
         self._queues = {controller: Queue() for controller in controllers}
         self.cache = Cache()
         read = dict.fromkeys(resource for controller in controllers for resource in controller.reads)
@@ -107,6 +107,7 @@ class Loop:
             for reflector in self._reflectors.values():
                 await reflector.synced.wait()
             for controller, queue in self._queues.items():
+                group.create_task(self._recorders[controller].run())
                 group.create_task(self._work(controller, queue))
             while True:
                 await asyncio.sleep(RESYNC)
@@ -159,5 +160,5 @@ class Loop:
     async def _reconcile(self, controller: Controller, key: ObjectKey) -> float | None:
         result = controller.reconcile(self.cache, key, self._now())
         for write in result.writes:
-            await perform(write, self._client, self.cache, self._recorder)
+            await perform(write, self._client, self.cache, self._recorders[controller])
         return result.again

@@ -12,7 +12,6 @@ from lab.errors import UsageError
 from lab.kits.log import LEVELS, start_logging
 from lab.kube.client import Client
 from lab.kube.config import load_config
-from lab.kube.events import Recorder
 from lab.pocket.controllers.collector import Collector
 from lab.pocket.controllers.daemonsets import DaemonSets
 from lab.pocket.controllers.deployments import Deployments
@@ -45,10 +44,8 @@ def main(argv: Sequence[str]) -> None:
 
 async def run(client: Client, controllers: Sequence[Controller]) -> Never:
     """Run the given controllers, the garbage collector and the deletion of namespaces until cancelled."""
-    recorder = Recorder(client, component="controllers")
     async with asyncio.TaskGroup() as group:
-        group.create_task(recorder.run())
-        group.create_task(Loop(client, recorder, controllers).run())
+        group.create_task(Loop(client, controllers).run())
         group.create_task(Collector(client).run())
         group.create_task(Namespaces(client).run())
     raise AssertionError("controllers run until cancelled")

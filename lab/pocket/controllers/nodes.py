@@ -29,7 +29,7 @@ NODE_MASKS: Final = {4: 24, 6: 64}
 class NodeLifecycle:
     """Notices silent nodes, taints nodes by their conditions, and evicts pods that do not tolerate it."""
 
-    name = "nodelifecycle"
+    name = "node-controller"
     reads = (NODES, LEASES, PODS)
 
     def __init__(self, *, grace: float = 40.0) -> None:
@@ -173,7 +173,7 @@ def _patience(pod: Json, taint: Mapping[str, Any], now: datetime) -> float:
 class PodRanges:
     """Gives each node its part of the cluster's pod ranges."""
 
-    name = "nodeipam"
+    name = "cidrAllocator"
     reads = (NODES,)
 
     def __init__(self, cluster_cidrs: Sequence[str]) -> None:

@@ -30,7 +30,7 @@ BURST: Final = 500
 class ReplicaSets:
     """Creates and deletes pods; adopts those that match and belong to nobody, releases those that match no more."""
 
-    name = "replicaset"
+    name = "replicaset-controller"
     reads = (REPLICA_SETS, PODS)
 
     def keys(self, cache: Cache, resource: Resource, item: Json) -> Iterable[ObjectKey]:

@@ -21,7 +21,7 @@ NAME: Final = "default-scheduler"
 class Scheduler:
     """Binds pods to nodes, one at a time, so that each decision sees the one before."""
 
-    name = "scheduler"
+    name = NAME
     reads = (PODS, NODES)
 
     def __init__(self) -> None:

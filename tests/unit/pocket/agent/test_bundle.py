@@ -46,7 +46,9 @@ def test_process_and_mounts():
     [({"hostNetwork": True}, {"network", "uts"}), ({"hostPID": True}, {"pid"}), ({"hostIPC": True}, {"ipc"})],
 )
 def test_namespaces_that_are_shared_with_the_node(pod, missing):
-    assert kinds(spec_of(**pod)) == {"mount", "pid", "ipc", "uts", "network"} - missing
+    spec = spec_of(**pod)
+    assert kinds(spec) == {"mount", "pid", "ipc", "uts", "network"} - missing
+    assert ("hostname" in spec) == ("uts" in kinds(spec))
 
 
 @pytest.mark.parametrize(

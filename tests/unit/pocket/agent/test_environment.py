@@ -156,3 +156,8 @@ def test_expansion(text, expected):
 def test_long_names_are_cut_to_a_label():
     pod = {"metadata": {"name": "a" * 62 + "-" + "b" * 9}, "spec": {}}
     assert hostname(pod) == "a" * 62
+
+
+def test_with_the_network_of_the_node_comes_its_name():
+    pod = {"metadata": {"name": "web"}, "spec": {"hostNetwork": True, "nodeName": "worker1", "hostname": "x"}}
+    assert hostname(pod) == "worker1"
