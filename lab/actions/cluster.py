@@ -16,7 +16,7 @@ from lab.errors import CheckError, MachineError
 from lab.topology.model import Machine
 
 ADMIN_CONFIG = "/etc/kubernetes/admin.conf"
-CONTROL_PLANE_UNITS = ("pocket-server.service", "pocket-controllers.service")
+CONTROL_PLANE_UNITS = ("pocket-server.service", "pocket-controllers.service", "pocket-dns.service")
 NODE_UNITS = ("pocket-agent.service", "pocket-proxy.service")
 PATIENCE = 60.0
 POLL = 0.1
