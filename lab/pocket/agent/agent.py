@@ -146,11 +146,16 @@ class Agent:
             logs=LOGS,
             node=lambda: self._node,
             services=lambda: list(self._services.store.values()),
-            cluster_dns=self._cluster[0],
+            cluster_dns=self._cluster_dns,
             cluster_domain=self._cluster[1],
             capabilities=_capabilities(),
             controllers=_controllers(),
         )
+
+    def _cluster_dns(self) -> str:
+        """Return the address that we were told, or that of the Service kube-dns; empty without one."""
+        found = self._services.store.get(ObjectKey("kube-system", "kube-dns"))
+        return self._cluster[0] or (found["spec"].get("clusterIP", "") if found else "")
 
     def _node_changed(self, change: Change[Json]) -> None:
         if change.new and change.key.name == self._identity.name:

@@ -66,7 +66,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--node-labels", default="", metavar="KEY=VALUE,…")
     parser.add_argument("--register-with-taints", default="", metavar="KEY=VALUE:EFFECT,…")
     parser.add_argument("--cluster-cidr", default="", help="pod ranges of the cluster, separated by commas")
-    parser.add_argument("--cluster-dns", default="", help="address of the cluster's DNS service")
+    parser.add_argument(
+        "--cluster-dns",
+        default="",
+        help="address of the cluster's DNS; default: that of the Service kube-dns",
+    )
     parser.add_argument("--cluster-domain", default="cluster.local")
     parser.add_argument(
         "--images", default="/var/lib/lab/images", help="the store that `lab image load` fills"

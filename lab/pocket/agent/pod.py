@@ -53,7 +53,7 @@ class Facilities:
     logs: Path
     node: Callable[[], Json]
     services: Callable[[], Iterable[Json]]
-    cluster_dns: str
+    cluster_dns: Callable[[], str]
     cluster_domain: str
     capabilities: frozenset[str]
     controllers: frozenset[str]
@@ -252,7 +252,7 @@ class Pod:
     def _dns(self) -> str:
         shared = self._shared
         return resolv_conf(
-            self.pod, server=shared.cluster_dns, domain=shared.cluster_domain, host=Path("/etc/resolv.conf")
+            self.pod, server=shared.cluster_dns(), domain=shared.cluster_domain, host=Path("/etc/resolv.conf")
         )
 
     def _with_addresses(self) -> Json:

@@ -59,7 +59,7 @@ class ClusterDns:
         self._zone: Zone | None = None
 
     async def run(self, *, cluster_ip: str) -> Never:
-        """Serve until cancelled; with `cluster_ip`, as the Service kube-dns of that address."""
+        """Serve until cancelled, as the Service kube-dns of the address `cluster_ip`, or of the usual one when empty."""
         upstream = resolvers(Path("/etc/resolv.conf"), [*self._addresses, cluster_ip])
         async with asyncio.TaskGroup() as group:
             group.create_task(self._services.run())
@@ -67,8 +67,7 @@ class ClusterDns:
             await self._services.synced.wait()
             await self._slices.synced.wait()
             group.create_task(serve(Resolver(self._current, upstream), self._addresses, self._port))
-            if cluster_ip:
-                await self._register(cluster_ip)
+            await self._register(cluster_ip)
         raise AssertionError("runs until cancelled")
 
     def _changed(self, change: Change[Json]) -> None:
@@ -86,7 +85,7 @@ class ClusterDns:
         while True:
             try:
                 with suppress(AlreadyExists):
-                    await self._client.create(SERVICES, service(cluster_ip))
+                    await self._client.create(SERVICES, service(cluster_ip or await self._usual_address()))
                 for address in self._addresses:
                     await self._announce(endpoint_slice(address, self._port))
             except ApiError as error:
@@ -94,6 +93,11 @@ class ClusterDns:
                 await asyncio.sleep(backoff.delay())
             else:
                 return
+
+    async def _usual_address(self) -> str:
+        """Return the tenth address of the Services' range, of which the API's own Service has the first."""
+        api = await self._client.get(SERVICES, "kubernetes", namespace="default")
+        return str(ip_address(api["spec"]["clusterIP"]) + 9)
 
     async def _announce(self, body: Json) -> None:
         try:
