@@ -52,7 +52,7 @@ def _walk_members(value: Object, node: Node) -> None:
 def _pod(pod: Object) -> None:
     spec = pod["spec"]
     spec.setdefault("enableServiceLinks", True)
-    for container in spec.get("containers", []) + spec.get("initContainers", []):
+    for container in [*(spec.get("containers") or ()), *spec.get("initContainers", ())]:
         resources = container.get("resources", {})
         if "limits" in resources:
             resources["requests"] = resources["limits"] | resources.get("requests", {})
@@ -130,14 +130,14 @@ def _pod_status(status: Object) -> None:
     """Keep the first address under its old name too, whichever of the two a client set."""
     if status.get("podIP") and not status.get("podIPs"):
         status["podIPs"] = [{"ip": status["podIP"]}]
-    elif status.get("podIPs"):
-        status["podIP"] = status["podIPs"][0].get("ip", "")
+    elif status.get("podIPs") and status["podIPs"][0].get("ip"):
+        status["podIP"] = status["podIPs"][0]["ip"]
 
 
 def _node_spec(spec: Object) -> None:
     if spec.get("podCIDR") and not spec.get("podCIDRs"):
         spec["podCIDRs"] = [spec["podCIDR"]]
-    elif spec.get("podCIDRs"):
+    elif spec.get("podCIDRs") and spec["podCIDRs"][0]:
         spec["podCIDR"] = spec["podCIDRs"][0]
 
 
@@ -189,7 +189,7 @@ def _custom_resource_definition(definition: Object) -> None:
         names.setdefault("singular", kind.lower())
         names.setdefault("listKind", f"{kind}List")
     spec.setdefault("conversion", {"strategy": "None"})
-    stored = [version["name"] for version in spec.get("versions", ()) if version.get("storage")]
+    stored = [version["name"] for version in spec.get("versions") or () if version.get("storage")]
     if not definition["status"].get("storedVersions"):
         definition["status"]["storedVersions"] = stored[:1]
 

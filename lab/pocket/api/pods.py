@@ -54,7 +54,7 @@ def add_service_account_token(pod: Object, suffix: str) -> None:
     mount = {"name": volume, "readOnly": True, "mountPath": TOKEN_PATH}
     lacking = [
         container
-        for container in spec.get("initContainers", []) + spec["containers"]
+        for container in [*spec.get("initContainers", ()), *(spec.get("containers") or ())]
         if not any(have.get("mountPath") == TOKEN_PATH for have in container.get("volumeMounts", ()))
     ]
     for container in lacking:
@@ -79,7 +79,8 @@ def qos_class(pod: Object) -> str:
     """Return Guaranteed, Burstable or BestEffort, from the cpu and memory of all containers."""
     spec = pod["spec"]
     containers = [
-        container.get("resources", {}) for container in spec["containers"] + spec.get("initContainers", [])
+        container.get("resources", {})
+        for container in [*(spec.get("containers") or ()), *spec.get("initContainers", ())]
     ]
     pairs = [(_amounts(one, "requests"), _amounts(one, "limits")) for one in containers]
     if not any(requests or limits for requests, limits in pairs):

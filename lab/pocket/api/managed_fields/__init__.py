@@ -114,7 +114,10 @@ def track(live: Object | None, new: Object, schema: Schema, writer: Writer) -> O
     managers = _read(new) if given and live is not None else _read(old)
     if live is not None and not managers:
         return _without_managers(new)  # somebody reset them; only an apply starts them anew
-    comparison = compare(_without_managers(old), _without_managers(new), schema.root)
+    try:
+        comparison = compare(_without_managers(old), _without_managers(new), schema.root)
+    except ApplyError:  # entries without keys: what cannot be tracked is stored all the same
+        return _write(_without_managers(new), managers)
     key = _Key(writer.manager, "Update", writer.api_version, writer.subresource)
     after = _settle(managers, key, comparison, allowed=True)
     taken = _tracked(comparison.modified | comparison.added, writer)

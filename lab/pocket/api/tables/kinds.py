@@ -257,7 +257,7 @@ def _pod_template(obj: Object, _now: dt.datetime) -> list[Any]:
 
 def _policy(obj: Object, now: dt.datetime) -> list[Any]:
     kind = obj["spec"].get("paramKind")
-    shown = f"{kind['apiVersion']}/{kind['kind']}" if kind else "<unset>"
+    shown = f"{kind.get('apiVersion', '')}/{kind.get('kind', '')}" if kind else "<unset>"
     return [_name(obj), len(obj["spec"].get("validations", ())), shown, _created(obj, now)]
 
 

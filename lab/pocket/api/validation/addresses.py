@@ -50,8 +50,11 @@ def network_errors(text: str, path: str) -> Iterator[FieldError]:
 
 
 def endpoint_ip_errors(text: str, path: str) -> Iterator[FieldError]:
-    """Yield why no traffic may be sent to a well-formed address."""
-    address = ip_address(text)
+    """Yield why no traffic may be sent to an address."""
+    address = parsed(text)
+    if address is None:
+        yield field.invalid(path, text, "must be a valid IP address")
+        return
     ranges = (
         (address.is_unspecified, f"may not be unspecified ({text})"),
         (address.is_loopback, "may not be in the loopback range (127.0.0.0/8, ::1/128)"),
@@ -116,7 +119,8 @@ def _together(spec: Object) -> Iterator[FieldError]:
     addresses, families = spec.get("clusterIPs", []), spec.get("ipFamilies", [])
     if addresses == ["None"]:
         return
-    versions = [f"IPv{ip_address(address).version}" for address in addresses]
+    known = [parsed(address) for address in addresses]
+    versions = [f"IPv{address.version}" for address in known if address]
     if len(versions) > 1 and len({*versions}) < 2:
         detail = "may specify no more than one IP for each IP family"
         yield field.invalid("spec.clusterIPs", addresses, detail)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 __all__ = [
     "NameRule", "config_map_key", "dns_label", "dns_subdomain", "env_name", "label_value", "path_segment",
-    "percent", "port_name", "port_number", "qualified_name", "relaxed_env_name", "rfc1035_label", "with_prefix",
+    "percent", "port_name", "port_number", "qualified_name", "relaxed_env_name", "rfc1035_label", "search_domain", "wildcard_subdomain", "with_prefix",
 ]  # fmt: skip
 
 NameRule = Callable[[str], list[str]]
@@ -45,6 +45,17 @@ _SUBDOMAIN_SENTENCE = _said(
     "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', "
     "and must start and end with an alphanumeric character",
     _SUBDOMAIN, "example.com",
+)  # fmt: skip
+_SEARCH = r"_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?(\._?[a-z0-9]([-_a-z0-9]*[a-z0-9])?)*"
+_SEARCH_SENTENCE = _said(
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', "
+    "and must start and end with an alphanumeric character",
+    _SEARCH, "example.com",
+)  # fmt: skip
+_WILDCARD_SENTENCE = _said(
+    "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of "
+    "lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character",
+    rf"\*\.{_SUBDOMAIN}", "*.example.com",
 )  # fmt: skip
 _RFC1035_SENTENCE = _said(
     "a DNS-1035 label must consist of lower case alphanumeric characters or '-', "
@@ -89,6 +100,15 @@ def dns_label(name: str) -> list[str]:
 def dns_subdomain(name: str) -> list[str]:
     """RFC 1123: names of most kinds."""
     return _check(name, _SUBDOMAIN, 253, _SUBDOMAIN_SENTENCE)
+
+
+def search_domain(name: str) -> list[str]:
+    """Return what is wrong with a domain that a pod's resolver appends; underscores are allowed there."""
+    return _check(name, _SEARCH, 253, _SEARCH_SENTENCE)
+
+
+def wildcard_subdomain(name: str) -> list[str]:
+    return _check(name, rf"\*\.{_SUBDOMAIN}", 253, _WILDCARD_SENTENCE)
 
 
 def rfc1035_label(name: str) -> list[str]:
