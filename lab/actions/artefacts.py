@@ -89,9 +89,7 @@ def use(lock: Lock, file: Path) -> None:
     top = cache_directory() / "bundle"
     shutil.rmtree(top, ignore_errors=True)
     bundle.unpack(file, top, Kind.DEB)
-    packages = top / Kind.DEB
-    (packages / apt.INDEX).write_text(apt.index(packages))
-    os.environ[debian.MIRROR_VARIABLE] = apt.source(packages)
+    os.environ[debian.MIRROR_VARIABLE] = apt.serve(top / Kind.DEB)
 
 
 def described(what: str, differences: Sequence[Difference]) -> str:

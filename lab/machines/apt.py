@@ -17,11 +17,10 @@ from typing import Final
 
 from lab.errors import HostError
 from lab.kits.shell import run
-from lab.machines.debian import MIRROR_VARIABLE, command
+from lab.machines.debian import MIRROR_VARIABLE, SUITE, command
 
 TIMEOUT: Final = 600.0
 URI: Final = re.compile(r"(?m)^'[^']+/pool/([^']+)' (\S+) (\d+) SHA256:([0-9a-f]{64})$")
-INDEX: Final = "Packages"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +59,18 @@ def fetch(packages: Sequence[str], directory: Path) -> None:
     (directory / "lock").unlink(missing_ok=True)
 
 
-def index(directory: Path) -> str:
-    """Return the index of the packages in `directory`, in the archive's form: with it, apt installs from there."""
+def serve(directory: Path) -> str:
+    """Make an archive of the packages in `directory`, whose checksums somebody vouched for; return its line of sources.list."""
+    packages = _index(directory)
+    digest, size = hashlib.sha256(packages.encode()).hexdigest(), len(packages.encode())
+    (directory / "Packages").write_text(packages)
+    # mmdebstrap asks for the essential packages of its suite by this name.
+    release = f"Suite: {SUITE}\nCodename: {SUITE}\nSHA256:\n {digest} {size} Packages\n"
+    (directory / "Release").write_text(release)
+    return f"deb [trusted=yes] copy:{directory.resolve()} ./"
+
+
+def _index(directory: Path) -> str:
     paragraphs = []
     for file in sorted(directory.glob("*.deb")):
         with file.open("rb") as stream:
@@ -71,11 +80,6 @@ def index(directory: Path) -> str:
             f"{control}\nFilename: ./{file.name}\nSize: {file.stat().st_size}\nSHA256: {checksum}\n"
         )
     return "\n".join(paragraphs)
-
-
-def source(directory: Path) -> str:
-    """Return the line of sources.list for the packages in `directory`, whose checksums the lock has vouched for."""
-    return f"deb [trusted=yes] copy:{directory.resolve()} ./"
 
 
 def _apt(options: str, packages: Sequence[str]) -> str:

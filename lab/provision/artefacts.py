@@ -30,8 +30,8 @@ class Kind(StrEnum):
     MANIFESTS = "manifests"
 
 
-FILLED_BY_HAND: Final = (Kind.BIN, Kind.IMAGES, Kind.CHARTS, Kind.MANIFESTS)
-"""What `lab` does not fetch: Kubernetes' own files, from wherever its user has them."""
+FILLED_BY_HAND: Final = (Kind.BOX, Kind.BIN, Kind.IMAGES, Kind.CHARTS, Kind.MANIFESTS)
+"""What `lab` does not fetch: Kubernetes' own files, from wherever its user has them, and boxes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
