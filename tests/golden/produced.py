@@ -84,4 +84,7 @@ def goldens() -> dict[Path, Produce]:
         files[golden.with_suffix(".k8s-worker1.yaml")] = partial(
             rendered.routes, path, machine="k8s-worker1", role="kube_node"
         )
+    for machine in ("k8s-master", "k8s-worker1"):
+        golden = HERE / "roles" / f"lab.{machine}.pocket-agent.service"
+        files[golden] = partial(rendered.agent_unit, ROOT / "lab.yml", machine=machine)
     return files | {path.with_suffix(".log"): partial(log, path) for path in WRONG}

@@ -36,11 +36,17 @@ def routes(lab: Path, *, machine: str, role: str) -> str:
     return _rendered("static_routes/templates/etc/netplan/60-lab-routes.yaml.j2", variables)
 
 
+def agent_unit(lab: Path, *, machine: str) -> str:
+    """Return the systemd unit of the node agent on `machine`."""
+    variables = _variables(lab, machine, "pocket_node") | {"inventory_hostname": machine}
+    return _rendered("pocket_node/templates/etc/systemd/system/pocket-agent.service.j2", variables)
+
+
 def _variables(lab: Path, machine: str, role: str) -> Variables:
     """Return what `role` sees on `machine`: its defaults, lab.yml, inventory/group_vars, its own constants."""
     listing = inventory(load(lab))
     variables = _of_role(role, "defaults") | {"ansible_managed": "Ansible managed"}
-    for group in ("all", "router", "k8s", "worker", "client"):
+    for group in ("all", "router", "k8s", "control_plane", "worker", "client"):
         if _belongs(machine, listing, group):
             variables |= listing[group].get("vars", {})
             for path in sorted((ROOT / "inventory/group_vars" / group).glob("*.yml")):

@@ -29,7 +29,6 @@ RENEW: Final = 10.0
 STATUS: Final = 60.0
 """Seconds between status reports when nothing changes: the Lease is the sign of life."""
 MAX_PODS: Final = 110
-CONTROL_PLANE: Final = "node-role.kubernetes.io/control-plane"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
