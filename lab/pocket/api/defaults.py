@@ -58,7 +58,8 @@ def _pod(pod: Object) -> None:
             resources["requests"] = resources["limits"] | resources.get("requests", {})
         if spec.get("hostNetwork"):
             for port in container.get("ports", ()):
-                port.setdefault("hostPort", port["containerPort"])
+                if port["containerPort"]:
+                    port.setdefault("hostPort", port["containerPort"])
 
 
 def _pod_spec(spec: Object) -> None:

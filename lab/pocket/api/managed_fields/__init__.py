@@ -6,7 +6,7 @@ as the client sent it, decoded and defaulted, before the server adds addresses o
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -183,12 +183,12 @@ def _was_client_side(
     return all((entry.paths & changed) <= applied for one, entry in managers.items() if one != key)
 
 
-def _tracked(paths: Any, writer: Writer) -> Paths:
-    ignored = {*writer.ignored}
+def _tracked(paths: Iterable[Path], writer: Writer) -> Paths:
+    kept = (path for path in paths if path not in _NOT_TRACKED)
+    if not writer.ignored:
+        return frozenset(kept)
     return frozenset(
-        path
-        for path in paths
-        if path not in _NOT_TRACKED and not any(path[: len(other)] == other for other in ignored)
+        path for path in kept if not any(path[: len(other)] == other for other in writer.ignored)
     )
 
 

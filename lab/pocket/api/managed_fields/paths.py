@@ -36,28 +36,16 @@ def _collect(fields: dict[str, Any], path: Path, found: list[Path]) -> None:
 
 
 def to_fields_v1(paths: Iterable[Path]) -> dict[str, Any]:
-    """Return FieldsV1 of a set of paths."""
+    """Return FieldsV1 of a set of paths; a member that has members below it is marked with "."."""
     fields: dict[str, Any] = {}
-    for path in sorted(paths):
+    members = sorted(paths)
+    for path, following in zip(members, [*members[1:], ()], strict=False):
         inner = fields
-        for element in path[:-1]:
+        for element in path:
             inner = inner.setdefault(element, {})
-            if not inner:
-                inner["."] = {}
-        if path:
-            inner.setdefault(path[-1], {})
-    return _without_false_members(fields, (), frozenset(paths))
-
-
-def _without_false_members(fields: dict[str, Any], path: Path, paths: Paths) -> dict[str, Any]:
-    made: dict[str, Any] = {}
-    for element, inner in fields.items():
-        if element == ".":
-            if path in paths:
-                made["."] = {}
-        else:
-            made[element] = _without_false_members(inner, (*path, element), paths)
-    return made
+        if following[: len(path)] == path:  # sorted: what is below a path comes right after it
+            inner["."] = {}
+    return fields
 
 
 def with_parents(paths: Iterable[Path]) -> Paths:
