@@ -91,7 +91,7 @@ async def revision(session: aiohttp.ClientSession) -> str:
 
 async def listing(session: aiohttp.ClientSession, number: int) -> Json:
     """Fill a collection with Services and list them: seconds, and bytes of the answer."""
-    body = {"spec": {"type": "LoadBalancer", "selector": {"app": "x"}, "ports": [{"port": 80}]}}
+    body = {"spec": {"type": "ClusterIP", "selector": {"app": "x"}, "ports": [{"port": 80}]}}
     await in_parallel(number, lambda i: create(session, SERVICES, {"metadata": {"name": f"s{i}"}, **body}))
     samples, size = [], 0
     for _ in range(5):

@@ -7,7 +7,7 @@ create: `allocate`, then validation; update: `drop_type_dependent`, `allocate` w
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Any
@@ -181,23 +181,21 @@ def _free_address(network: IPv4Network | IPv6Network, taken: set[str]) -> str:
     last = network.num_addresses - (2 if network.version == 4 else 1)
     chosen = min(max(16, network.num_addresses // 16), 256)
     for first, end in ((chosen + 1, last), (1, min(chosen, last))):
-        number = _free((int(ip_address(address)) - int(network[0]) for address in taken), first, end)
+        number = _free(lambda candidate: str(network[candidate]) in taken, first, end)
         if number is not None:
             return str(network[number])
     raise AllocationError(f"failed to allocate a serviceIP: range {network} is full")
 
 
-def _free(taken: Iterable[int], first: int, last: int) -> int | None:
-    """Return a random number of first…last that is not taken."""
-    held = {number for number in taken if first <= number <= last}
-    free = last - first + 1 - len(held)
-    if free <= 0:
+def _free(is_taken: Callable[[int], bool], first: int, last: int) -> int | None:
+    """Return a random number of first…last that is not taken, or None; the cost does not grow with what is taken."""
+    if first > last:
         return None
     for _ in range(64):
         guess = _RANDOM.randint(first, last)
-        if guess not in held:
+        if not is_taken(guess):
             return guess
-    return next(number for number in range(first, last + 1) if number not in held)
+    return next((number for number in range(first, last + 1) if not is_taken(number)), None)
 
 
 class _Ports:
@@ -234,7 +232,7 @@ class _Ports:
         chosen = min(max(16, size // 32), 128) if size > 16 else 0
         start = self._pool[0]
         for first, last in ((start + chosen, self._pool[-1]), (start, start + chosen - 1)):
-            number = _free(self._taken | self._kept, first, last)
+            number = _free((self._taken | self._kept).__contains__, first, last)
             if number is not None:
                 self._taken.add(number)
                 return number
