@@ -163,6 +163,20 @@ def test_methods_that_a_resource_does_not_have(api: Api, core: str) -> None:
     assert answer.body["reason"] == "MethodNotAllowed"
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "code"),
+    [
+        ("POST", "/api/v1/configmaps", 405),
+        ("GET", "/api/v1/namespaces/default/nodes", 404),
+        ("GET", "/api/v1/configmaps/a", 404),
+        ("PUT", "/api/v1/namespaces", 405),
+        ("DELETE", "/api/v1/namespaces", 405),
+    ],
+)
+def test_paths_that_do_not_fit_their_scope(api: Api, method: str, path: str, code: int) -> None:
+    assert api.send(method, path, {} if method != "GET" else None).code == code
+
+
 def test_secrets_take_plain_text(api: Api, core: str) -> None:
     created = api.create(f"{core}/secrets", {"metadata": {"name": "s"}, "stringData": {"user": "me"}})
     assert created["data"] == {"user": "bWU="}

@@ -57,6 +57,7 @@ def find(call: Call) -> Handler | None:
     if served is None:
         return None
     misplaced = info.verb in ON_COLLECTION if info.name else info.verb in ON_OBJECT
+    misplaced = misplaced or (resource.namespaced and not info.namespace and info.verb in ON_COLLECTION)
     if info.verb not in served.verbs or (misplaced and not info.subresource):
         raise method_not_allowed()
     special = SPECIAL.get((resource.qualified, info.subresource))

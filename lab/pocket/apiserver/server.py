@@ -15,6 +15,7 @@ from lab.pocket.apiserver import authorization, discovery, dispatch, request
 from lab.pocket.apiserver.errors import About, StatusError, forbidden
 from lab.pocket.apiserver.impersonation import impersonated
 from lab.pocket.apiserver.openapi import OpenApi
+from lab.pocket.apiserver.registry import Resource
 from lab.pocket.apiserver.request import RequestInfo
 from lab.pocket.apiserver.state import Call, State
 from lab.pocket.apiserver.users import User
@@ -76,9 +77,7 @@ class Server:
         if info.path:
             return self._plain(http, info)
         resource = self.state.registry.get(info.group, info.version, info.resource)
-        if resource is None or (
-            resource.namespaced and not info.namespace and info.verb not in {"list", "watch"}
-        ):
+        if resource is None or not _is_in_scope(resource, info):
             return _not_here()
         call = Call(self.state, http, info, user, resource, http.query)
         handler = dispatch.find(call)
@@ -109,6 +108,13 @@ class Server:
         address = f"{self.state.settings.advertise[0]}:{self.state.settings.port}"
         accept = http.headers.get("Accept", "")
         return _or_not_here(discovery.answer(self.state.registry, path, accept, address))
+
+
+def _is_in_scope(resource: Resource, info: RequestInfo) -> bool:
+    """Tell whether a path has a namespace where its resource wants one; collections may span them all."""
+    if not resource.namespaced:
+        return not info.namespace or resource.qualified == "namespaces"
+    return bool(info.namespace) or not info.name or info.verb in {"list", "watch"}
 
 
 def _certificate(http: web.BaseRequest) -> Mapping[str, Any] | None:

@@ -135,8 +135,10 @@ def _create_namespace(_call: Call, obj: Object) -> None:
     namespaces.begin(obj)
 
 
-def _update_namespace(_call: Call, obj: Object, _old: Object) -> None:
+def _update_namespace(call: Call, obj: Object, old: Object) -> None:
     namespaces.label(obj)
+    if call.info.subresource != "finalize":
+        _keep(obj, old, "spec")  # its finalizers have a subresource of their own
 
 
 def _create_service(call: Call, obj: Object) -> None:

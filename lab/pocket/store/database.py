@@ -6,12 +6,16 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from lab.errors import BusyError
 from lab.pocket.store.rows import Event, EventType, Key, Row
 
 # WAL with synchronous=NORMAL: a commit is handed to the kernel before it returns, so a process killed at any instant loses
 # nothing that was acknowledged. Only a power cut can take back the last commits, never tear them; FULL would pay an fsync
 # a commit for that case, in which a lab on one machine loses all its clients as well.
+# The file is locked for as long as the process lives: two servers on one store would each hide the other's writes.
+LOCK_SECONDS = 2
 SCHEMA = """
+PRAGMA locking_mode = EXCLUSIVE;
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = NORMAL;
 PRAGMA journal_size_limit = 16777216;
@@ -32,8 +36,18 @@ class Database:
     """Blocking access to the file; one thread at a time."""
 
     def __init__(self, path: Path) -> None:
-        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._db.executescript(SCHEMA)
+        """Open the file, or make it.
+
+        Raises:
+            BusyError: another process has it open, or it cannot be opened at all.
+
+        """
+        self._db = sqlite3.connect(path, timeout=LOCK_SECONDS, isolation_level=None, check_same_thread=False)
+        try:
+            self._db.executescript(SCHEMA)
+        except sqlite3.OperationalError as error:
+            self._db.close()
+            raise BusyError(f"cannot use the store {path}: {error}") from error
 
     def close(self) -> None:
         self._db.close()

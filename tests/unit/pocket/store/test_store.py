@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.pocket.store import Change, Compacted, EventType, Key, Limits, Store, StoreError, opened
+from lab.errors import BusyError
+from lab.pocket.store import Change, Compacted, EventType, Key, Limits, Store, StoreError, database, opened
 from lab.pocket.store.database import Database
 
 Body = Callable[[Store], Awaitable[None]]
@@ -210,3 +211,12 @@ def test_a_commit_that_fails_takes_back_all_that_was_in_flight(tmp_path, monkeyp
         assert [row.key.name for row in store.rows("configmaps")] == ["a", "b"]
 
     with_store(tmp_path, body)
+
+
+def test_a_second_server_on_the_same_file_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(database, "LOCK_SECONDS", 0)
+    first = Database(tmp_path / "store.db")
+    with pytest.raises(BusyError, match="database is locked"):
+        Database(tmp_path / "store.db")
+    first.close()
+    Database(tmp_path / "store.db").close()
