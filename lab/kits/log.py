@@ -34,6 +34,10 @@ class Log:
     def error(self, message: str, /, **fields: Any) -> None:
         self._logger.error(message, extra={"fields": fields}, stacklevel=2)
 
+    def exception(self, message: str, /, **fields: Any) -> None:
+        """Log an error with the traceback of the exception that is being handled."""
+        self._logger.exception(message, extra={"fields": fields}, stacklevel=2)  # noqa: LOG004 -- callers handle one
+
 
 class JsonFormatter(logging.Formatter):
     """Keys `ts`, `level`, `caller`, `msg`, then the fields; a traceback as `error` if there is one."""
