@@ -75,6 +75,8 @@ class Kubelets:
         self, session: aiohttp.ClientSession, request: web.BaseRequest, url: str
     ) -> web.StreamResponse:
         async with session.get(url, params=request.query, ssl=self._tls) as upstream:
+            if upstream.status >= 400:  # the agent says why in plain words; clients want a Status
+                raise (bad_request if upstream.status < 500 else unavailable)(await upstream.text())
             response = web.StreamResponse(status=upstream.status)
             response.content_type = upstream.content_type
             await response.prepare(request)
