@@ -12,6 +12,7 @@ PROGRAMS: Final = {
     "dns": "lab.pocket.dns.main",
     "agent": "lab.pocket.agent.main",
     "controllers": "lab.pocket.controllers.main",
+    "image": "lab.pocket.agent.image_main",
     "kubeconfig": "lab.pocket.kubeconfig",
     "proxy": "lab.pocket.proxy.main",
     "server": "lab.pocket.apiserver.main",

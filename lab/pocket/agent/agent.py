@@ -208,6 +208,8 @@ class Agent:
     async def _run(self, pod: Pod) -> None:
         try:
             await pod.run()
+        except Exception:  # the top of a pod's task: one pod must not end the others
+            log.exception("a pod was given up", pod=str(pod.key))
         finally:
             self.running.pop(pod.uid, None)
             self._supplier.forget(pod.uid)

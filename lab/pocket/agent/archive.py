@@ -107,6 +107,8 @@ def _unpack(file: IO[bytes], target: Path) -> None:
 
 def _extract(layer: tarfile.TarFile, member: tarfile.TarInfo, root: Path) -> None:
     path = root / member.name.lstrip("/")
+    if path == root:  # `.`: the image's root itself
+        return
     parent = path.parent.resolve()
     if not parent.is_relative_to(root.resolve()):
         raise tarfile.TarError(f"{member.name} leaves the image")

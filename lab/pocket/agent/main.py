@@ -17,6 +17,7 @@ from lab.kits.shell import run as run_program
 from lab.kube.client import Client
 from lab.kube.config import load_config
 from lab.pocket.agent.agent import Agent
+from lab.pocket.agent.image_main import STORE
 from lab.pocket.agent.node import Identity
 
 KUBELET_PORT = 10250
@@ -72,9 +73,7 @@ def _parser() -> argparse.ArgumentParser:
         help="address of the cluster's DNS; default: that of the Service kube-dns",
     )
     parser.add_argument("--cluster-domain", default="cluster.local")
-    parser.add_argument(
-        "--images", default="/var/lib/lab/images", help="the store that `lab image load` fills"
-    )
+    parser.add_argument("--images", default=STORE, help="the store that `lab image load` fills")
     parser.add_argument("--run-directory", default="/run/lab-agent", help="on a tmpfs; emptied at start")
     parser.add_argument("--port", type=int, default=KUBELET_PORT, help="for logs, exec, port-forward")
     parser.add_argument("--log-level", default="info", choices=LEVELS)

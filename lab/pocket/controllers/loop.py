@@ -153,6 +153,10 @@ class Loop:
                 log.info("will try again", controller=controller.name, object=str(key), error=error.message)
                 queue.retry(key)
                 continue
+            except Exception:  # the top of a controller's task: one object must not stop all others
+                log.exception("gave up for now", controller=controller.name, object=str(key))
+                queue.retry(key)
+                continue
             queue.succeeded(key)
             if again is not None:
                 queue.add_after(key, again)

@@ -43,6 +43,9 @@ def test_repositories_have_neither_tag_nor_digest():
 def layer(**files: bytes) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+        root = tarfile.TarInfo(".")
+        root.type = tarfile.DIRTYPE
+        tar.addfile(root)
         for name, content in files.items():
             member = tarfile.TarInfo(name.replace("__", "/"))
             member.size, member.mode = len(content), 0o644
