@@ -13,6 +13,7 @@ from typing import Any
 from lab.actions import credentials
 from lab.actions.steps import Context
 from lab.errors import CheckError, MachineError
+from lab.kits.shell import CommandError, run
 from lab.topology.model import Machine
 
 ADMIN_CONFIG = "/etc/kubernetes/admin.conf"
@@ -65,24 +66,27 @@ def nodes(context: Context) -> tuple[Machine, ...]:
 
 def ready_nodes(context: Context) -> set[str]:
     """Return the names of the nodes that the cluster calls ready."""
-    found = kubectl(context, "get", "nodes", "--output=json")
+    found = read(context, "nodes", "--output=json")
     return {item["metadata"]["name"] for item in found.get("items", []) if _is_ready(item)}
 
 
-def kubectl(context: Context, *argv: str) -> dict[str, Any]:
-    """Run kubectl on the control plane as its administrator; returns {} when the API does not answer."""
-    command = ["kubectl", f"--kubeconfig={ADMIN_CONFIG}", "--request-timeout=5s", *argv]
+def read(context: Context, *argv: str) -> dict[str, Any]:
+    """Return the JSON that `kubectl get ARGV` answers; {} when the API does not, or refuses."""
     try:
-        enter = context.provider.enter(
-            context.topology.control_plane.name, command, user="root", terminal=False
-        )
-    except MachineError:
+        answer: dict[str, Any] = json.loads(kubectl(context, "get", *argv))
+    except (CommandError, MachineError):
         return {}
-    done = subprocess.run(enter, capture_output=True, timeout=30, check=False)
-    if done.returncode != 0:
-        return {}
-    answer: dict[str, Any] = json.loads(done.stdout)
     return answer
+
+
+def kubectl(context: Context, *argv: str, stdin: str = "") -> str:
+    """Run kubectl on the control plane as its administrator; returns what it prints.
+
+    Raises CommandError when it fails, MachineError when the machine does not run.
+    """
+    command = ["kubectl", f"--kubeconfig={ADMIN_CONFIG}", "--request-timeout=5s", *argv]
+    master = context.topology.control_plane.name
+    return run(context.provider.enter(master, command, user="root", terminal=False), stdin=stdin)
 
 
 def start(context: Context, machine: Machine, units: Sequence[str]) -> None:
@@ -111,7 +115,7 @@ def _is_joined(context: Context, node: Machine) -> bool:
 
 
 def _serves(context: Context) -> bool:
-    return bool(kubectl(context, "get", "--raw=/version"))
+    return bool(read(context, "--raw=/version"))
 
 
 def _is_ready(node: dict[str, Any]) -> bool:

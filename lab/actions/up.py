@@ -5,6 +5,7 @@ from __future__ import annotations
 from lab.actions.cluster import JoinNodes, StartControlPlane
 from lab.actions.configure import Configure
 from lab.actions.machines import CheckHost, CreateMachines, PrepareBase
+from lab.actions.proof import InstallLoadBalancer, Prove
 from lab.actions.reach import Reach
 from lab.actions.steps import Step
 
@@ -19,4 +20,6 @@ def steps(*, cache: bool = True) -> list[Step]:
         Reach(),
         StartControlPlane(),
         JoinNodes(),
+        InstallLoadBalancer(),
+        Prove(),
     ]

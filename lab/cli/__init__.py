@@ -23,6 +23,7 @@ VERBS: Final = {
     "exec": "Run a command on a machine.",
     "logs": "Show what a machine said.",
     "test": "Prove the running lab from the client and the router.",
+    "explain": "Follow the way to a Service, hop by hop.",
     "fault": "Break a machine on purpose, and mend it.",
     "plan": "Say what `up` would do.",
     "doctor": "Check what the lab needs of this host.",

@@ -9,7 +9,9 @@ from pathlib import Path
 import click
 
 from lab.actions import artefacts, up
+from lab.actions.proof import Prove
 from lab.actions.steps import Context, perform
+from lab.cli.explain import lines
 from lab.cli.lock import LOCK
 from lab.cli.options import file_option, json_option
 from lab.cli.output import print_json
@@ -17,6 +19,12 @@ from lab.cli.privilege import leave_the_network
 from lab.cli.session import ask_for_root, changing, open_lab, provider_option
 from lab.errors import UsageError
 from lab.provision.artefacts import read_lock
+
+TIPS = (
+    "lab ssh client           and there: k create deploy nginx --image=nginx --replicas=3",
+    "lab explain SERVICE      the way from the client to its pods, hop by hop",
+    "lab test                 everything that is checked from outside",
+)
 
 
 @click.command
@@ -41,14 +49,19 @@ def command(
     if offline or bundle:
         _confine(context, offline=offline, bundle=bundle)
     begun = time.monotonic()
+    steps = up.steps(cache=not no_cache)
     with changing(context, "up"):
-        timings = perform(up.steps(cache=not no_cache), context)
+        timings = perform(steps, context)
     seconds = round(time.monotonic() - begun, 1)
     name = context.topology.name
     if as_json:
         print_json({"lab": name, "seconds": seconds, "steps": [asdict(timing) for timing in timings]})
         return
-    click.echo(f"lab {name} is up ({seconds} s). Try: lab status · lab ssh client · lab test")
+    for line in lines(hop for step in steps if isinstance(step, Prove) for hop in step.hops):
+        click.echo(line)
+    click.echo(f"lab {name} is up ({seconds} s). Next:")
+    for tip in TIPS:
+        click.echo(f"  {tip}")
 
 
 def _confine(context: Context, *, offline: bool, bundle: Path | None) -> None:

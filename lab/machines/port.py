@@ -80,6 +80,8 @@ class LabStatus:
     project: str = ""
     """The directory whose lab.yml the lab came from."""
     provider: str = ""
+    since: float = 0.0
+    """Seconds since the epoch when it was made."""
     machines: tuple[MachineStatus, ...] = ()
 
     def machine(self, name: str) -> MachineStatus:

@@ -39,6 +39,7 @@ class Published:
 
     pid: int
     project: str
+    started: float
     machines: Mapping[str, Mapping[str, Any]]
 
     def leader(self, machine: str) -> int:
@@ -66,7 +67,7 @@ def read(paths: RunPaths) -> Published | None:
         return None
     if raw.get("version") != VERSION:
         raise OtherVersionError(paths.lab, project=raw["project"], pid=raw["pid"])
-    return Published(pid=raw["pid"], project=raw["project"], machines=raw["machines"])
+    return Published(pid=raw["pid"], project=raw["project"], started=raw["started"], machines=raw["machines"])
 
 
 def launch(paths: RunPaths, project: Path) -> None:

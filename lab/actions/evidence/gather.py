@@ -1,0 +1,189 @@
+"""Read the facts, all machines at once.
+
+kubectl on the control plane, BIRD and the kernel on the router, service rules on the workers, and what the client sees.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from lab.actions.cluster import read
+from lab.actions.evidence.facts import Facts, Json, Session
+from lab.actions.steps import Context
+from lab.errors import LabError, UsageError
+from lab.topology.model import Machine
+from lab.topology.naming import peer_name
+
+REQUESTS = 30
+TIMEOUT = 60.0
+ANSWERS = """
+for i in $(seq $1); do
+    curl --silent --output /dev/null --max-time 2 --write-out '%{http_code} %header{x-pod}\\n' "http://$2/" || echo none
+done
+"""
+NEXT_HOP = re.compile(r"\bvia ([0-9a-f.:]+)")
+OWN_CHAINS = re.compile(r"KUBE|CNI")
+
+
+def find_service(context: Context, wanted: str) -> str:
+    """Return NAMESPACE/NAME of the Service that `wanted` names: so, by NAME in `default`, or by external address.
+
+    Raises UsageError when there is none.
+    """
+    listed = read(context, "services", "--all-namespaces", "--output=json").get("items", [])
+    for service in listed:
+        name = f"{service['metadata']['namespace']}/{service['metadata']['name']}"
+        addresses = [
+            entry.get("ip") for entry in service.get("status", {}).get("loadBalancer", {}).get("ingress", [])
+        ]
+        if wanted in (name, name.removeprefix("default/"), *addresses):
+            return name
+    waiting = ", ".join(
+        f"{s['metadata']['namespace']}/{s['metadata']['name']}"
+        for s in listed
+        if s["spec"].get("type") == "LoadBalancer"
+    )
+    raise UsageError(
+        f"no Service has the name or the external address {wanted}", hint=f"there are: {waiting or 'none'}"
+    )
+
+
+def gather(context: Context, name: str, *, requests: int = REQUESTS) -> Facts:
+    """Return the facts about the Service NAMESPACE/NAME."""
+    namespace, _, bare = name.partition("/")
+    service = read(context, "service", bare, f"--namespace={namespace}", "--output=json") or None
+    known = Facts(name=name, service=service)
+    address = known.addresses[0] if known.addresses else ""
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        cluster = pool.submit(_cluster, context, namespace, service)
+        router = pool.submit(_router, context, address)
+        workers = {w.name: pool.submit(_worker, context, w, address) for w in context.topology.workers}
+        client = pool.submit(_client, context, address, _port(service), requests)
+        rules = {worker: found.result() for worker, found in workers.items()}
+        return Facts(
+            name=name,
+            service=service,
+            **cluster.result(),
+            **router.result(),
+            **client.result(),
+            rules={worker: has for worker, (has, _) in rules.items()},
+            drops={machine: found for machine, (_, found) in rules.items() if found},
+        )
+
+
+def _cluster(context: Context, namespace: str, service: Json | None) -> dict[str, Any]:
+    selector = ",".join(
+        f"{k}={v}" for k, v in ((service or {}).get("spec", {}).get("selector") or {}).items()
+    )
+    pods = _items(context, "pods", f"--namespace={namespace}", f"--selector={selector}") if selector else []
+    speakers = _items(context, "pods", "--namespace=metallb-system", "--selector=component=speaker")
+    return {
+        "pods": tuple(pods),
+        "nodes": tuple(_items(context, "nodes")),
+        "peers": tuple(_items(context, "bgppeers.metallb.io", "--namespace=metallb-system")),
+        "speakers": {pod["spec"].get("nodeName", ""): _all_ready(pod) for pod in speakers},
+    }
+
+
+def _router(context: Context, address: str) -> dict[str, Any]:
+    prefix = f"{address}/{128 if ':' in address else 32}"
+    router, family = context.topology.router, "-6" if ":" in address else "-4"
+    found: dict[str, Any] = {
+        "sessions": tuple(_sessions(_run(context, router, ["birdc", "show", "protocols", "all"]), context))
+    }
+    if not address:
+        return found
+    routes = json.loads(_run(context, router, ["ip", family, "-json", "route", "show", address]) or "[]")
+    return {
+        **found,
+        "rib": _next_hops(_run(context, router, ["birdc", "show", "route", "for", prefix])),
+        "filtered": _next_hops(_run(context, router, ["birdc", "show", "route", "filtered", "for", prefix])),
+        "kernel": frozenset(
+            hop["gateway"] for route in routes for hop in route.get("nexthops", [route]) if "gateway" in hop
+        ),
+    }
+
+
+def _worker(context: Context, worker: Machine, address: str) -> tuple[bool, tuple[str, ...]]:
+    program = "ip6tables-save" if ":" in address else "iptables-save"
+    saved = _run(context, worker, [program]).splitlines()
+    knows = any(address in line and "KUBE-SERVICES" in line for line in saved) if address else False
+    drops = tuple(
+        line for line in saved if line.startswith("-A") and " -j DROP" in line and not OWN_CHAINS.search(line)
+    )
+    return knows, drops
+
+
+def _client(context: Context, address: str, port: int, requests: int) -> dict[str, Any]:
+    if not address:
+        return {}
+    client, family = context.topology.client, "-6" if ":" in address else "-4"
+    route = json.loads(_run(context, client, ["ip", family, "-json", "route", "get", address]) or "[]")
+    url = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+    said = _run(context, client, ["sh", "-c", ANSWERS, "-", str(requests), url]).splitlines()
+    answered = Counter(_answerer(line) for line in said if line != "none" and not line.startswith("000"))
+    return {
+        "client_gateways": frozenset(entry["gateway"] for entry in route if "gateway" in entry),
+        "answers": dict(answered),
+        "unanswered": len([line for line in said if line == "none"]),
+    }
+
+
+def _answerer(line: str) -> str:
+    code, _, pod = line.partition(" ")
+    return pod or f"HTTP {code}"
+
+
+def _port(service: Json | None) -> int:
+    ports = (service or {}).get("spec", {}).get("ports") or [{"port": 80}]
+    return int(ports[0]["port"])
+
+
+def _sessions(said: str, context: Context) -> Sequence[Session]:
+    """Read `birdc show protocols all`: a header line each, details indented below it."""
+    workers: Mapping[str, str] = {peer_name(n): w.name for n, w in enumerate(context.topology.workers, 1)}
+    blocks = re.split(r"\n(?=\S)", said)
+    found = []
+    for block in blocks:
+        words = block.split()
+        if words and words[0] in workers:
+            state = re.search(r"BGP state:\s+(\S+)", block)
+            error = re.search(r"Last error:\s+(.+)", block)
+            found.append(
+                Session(
+                    peer=words[0],
+                    worker=workers[words[0]],
+                    state=state[1] if state else "down",
+                    error=error[1].strip() if error else "",
+                )
+            )
+    return found
+
+
+def _next_hops(said: str) -> frozenset[str]:
+    return frozenset(NEXT_HOP.findall(said))
+
+
+def _items(context: Context, *argv: str) -> list[Json]:
+    items: list[Json] = read(context, *argv, "--output=json").get("items", [])
+    return items
+
+
+def _all_ready(pod: Json) -> bool:
+    statuses = (pod.get("status") or {}).get("containerStatuses") or []
+    return bool(statuses) and all(status.get("ready") for status in statuses)
+
+
+def _run(context: Context, machine: Machine, argv: Sequence[str]) -> str:
+    """Return what the command says on the machine; nothing when the machine or the command fails."""
+    try:
+        enter = context.provider.enter(machine.name, argv, user="root", terminal=False)
+        return subprocess.run(enter, capture_output=True, text=True, timeout=TIMEOUT, check=False).stdout
+    except (LabError, subprocess.TimeoutExpired):
+        return ""
