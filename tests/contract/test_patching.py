@@ -68,6 +68,8 @@ def test_a_change_of_the_spec_is_a_new_generation(api: Api, deployment: str) -> 
         ("application/json", {}, 415),
         (MERGE, {"metadata": {"resourceVersion": "1"}}, 409),
         (MERGE, {"metadata": {"name": "y"}}, 400),
+        (MERGE, {"spec": {"selector": {"matchLabels": {"app": "y"}}}}, 422),
+        (MERGE, {"spec": {"replicas": -1}}, 422),
     ],
 )
 def test_patches_that_do_not_apply(api: Api, deployment: str, kind: str, body: object, code: int) -> None:

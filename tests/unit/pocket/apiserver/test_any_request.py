@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from lab.pocket.apiserver.builtin import BUILTIN
 from tests.fuzz.pocket_process import PocketProcess
 
-EXAMPLES = 300
+EXAMPLES = 200
 names = st.sampled_from(
     ["default", "kube-system", "a", "web", "none", "A_b", "a" * 300, "..", "%00", "é", "status"]
 )
