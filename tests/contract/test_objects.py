@@ -200,3 +200,22 @@ def test_other_formats_are_refused(api: Api, core: str) -> None:
 def test_a_body_too_large_is_refused(api: Api, core: str) -> None:
     body = config_map("big", value="x" * (4 << 20))
     assert api.send("POST", f"{core}/configmaps", body).refusal == (413, "RequestEntityTooLarge")
+
+
+def test_a_pod_is_bound_to_a_node_once(api: Api, core: str) -> None:
+    """`spec.nodeName` is not for updates: a Binding alone sets it, when it is not set."""
+    pause = {"name": "c", "image": "registry.k8s.io/pause:3.10"}
+    gated = {"containers": [pause], "schedulerName": "nobody"}
+    api.create(f"{core}/pods", {"metadata": {"name": "a"}, "spec": gated})
+    binding = {
+        "apiVersion": "v1",
+        "kind": "Binding",
+        "metadata": {"name": "a"},
+        "target": {"kind": "Node", "name": "nowhere"},
+    }
+    api.ok("POST", f"{core}/pods/a/binding", binding)
+    bound = api.ok("GET", f"{core}/pods/a")
+    assert bound["spec"]["nodeName"] == "nowhere"
+    assert {each["type"]: each["status"] for each in bound["status"]["conditions"]}["PodScheduled"] == "True"
+    assert api.send("POST", f"{core}/pods/a/binding", binding).refusal == (409, "Conflict")
+    api.ok("DELETE", f"{core}/pods/a", {"gracePeriodSeconds": 0})

@@ -50,7 +50,8 @@ def prepare_create(call: Call, obj: Object) -> None:
 
 def prepare_update(call: Call, new: Object, old: Object) -> None:
     """Bring a new state into the form in which it is stored: who may change what depends on the subresource."""
-    if call.info.subresource in {"binding", "finalize"} or call.resource.qualified == "bindings":
+    binding = call.info.subresource == "binding" or call.resource.qualified == "bindings"
+    if binding or call.info.subresource == "finalize":
         pass  # changes spec and status at once, and nothing else
     elif call.info.subresource == "status":
         _keep_all_but_status(call.resource, new, old)
@@ -61,7 +62,7 @@ def prepare_update(call: Call, new: Object, old: Object) -> None:
         hook(call, new, old)
     if call.info.subresource == "status":
         _validate(call, validation.status_update_errors(new, old))
-    else:
+    elif not binding:  # the one change of a pod that no update may make
         _validate(call, validation.update_errors(new, old))
     if has_generation(call.resource) and call.info.subresource != "status":
         whole = call.resource.custom is not None and call.resource.subresource("status") is None
