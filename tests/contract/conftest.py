@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -28,8 +30,21 @@ def kubeconfig(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
         return
     server = PocketProcess(tmp_path_factory.mktemp("pocket"))
     server.start()
-    yield server.kubeconfig
+    with running_controllers(server):
+        yield server.kubeconfig
     server.stop()
+
+
+@contextmanager
+def running_controllers(server: PocketProcess) -> Iterator[None]:
+    """Run pocket's controllers beside its server, as a cluster has them."""
+    command = [sys.executable, "-m", "lab.pocket", "controllers", "--kubeconfig", str(server.kubeconfig)]
+    command += ["--root-ca-file", str(server.data / "pki" / "ca.crt")]
+    with (server.data / "controllers.log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+        yield
+        process.terminate()
+        process.wait(timeout=20)
 
 
 @pytest.fixture(scope="session")
