@@ -21,6 +21,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT = 1800.0
+VIRSH = ["virsh", "--connect", "qemu:///system"]
 MACHINES = ["router", "k8s-master", "k8s-worker1", "k8s-worker2", "client"]
 
 
@@ -122,12 +123,14 @@ def test_a_fault_shows_and_up_mends_it(lab: VirtualLab, fault: str, state: str) 
     assert lab.machines()["client"]["healthy"]
 
 
-def test_loss_is_refused(lab: VirtualLab) -> None:
-    lab("fault", "loss", "client", check=False)
+def test_loss_is_refused_and_harms_nothing(lab: VirtualLab) -> None:
+    with pytest.raises(AssertionError, match="link-down"):
+        lab("fault", "loss", "client")
     assert lab.machines()["client"]["healthy"]
 
 
 def test_down_leaves_no_machine(lab: VirtualLab) -> None:
     lab("down")
     assert {machine["state"] for machine in lab.machines().values()} == {"absent"}
-    assert lab.run(["virsh", "--connect", "qemu:///system", "list", "--all", "--name"]).strip() == ""
+    assert lab.run([*VIRSH, "list", "--all", "--name"]).strip() == ""
+    assert "lab-vms-" not in lab.run([*VIRSH, "net-list", "--all", "--name"])

@@ -35,7 +35,7 @@ class Libvirt:
             command for name, domain in domains.items() for command in _questions(name, domain)
         )
         # virsh says what it knows and fails at the end when a domain is gone; a failure to connect says nothing.
-        argv = ["sh", "-c", 'virsh --quiet --connect "$0" "$1" 2>&1 || true', URI, commands]
+        argv = ["sh", "-c", 'virsh --connect "$0" "$1" 2>&1 || true', URI, commands]
         answer = run(argv)
         if MARK not in answer:
             raise CommandError(f"libvirt does not answer: {answer.strip()}", hint="lab doctor says why")

@@ -64,6 +64,10 @@ FILES: Final = {
     "etc/fstab": f"UUID={ROOT_UUID} / ext4 noatime,errors=remount-ro 0 0\n",
     "etc/resolv.conf": "",
     "etc/machine-id": "",
+    "etc/default/locale": "LANG=C.UTF-8\n",
+    # As young as /usr: no machine has anything to bring up to date at its first boot.
+    "etc/.updated": "",
+    "var/.updated": "",
     "boot/grub/grub.cfg": (
         "serial --unit=0 --speed=115200\n"
         "terminal_output serial\n"
@@ -99,7 +103,8 @@ MASKED_UNITS: Final = (
     *("systemd-networkd-wait-online.service", "systemd-logind.service", "systemd-binfmt.service"),
     *("systemd-pstore.service", "systemd-update-utmp.service", "e2scrub_reap.service"),
     *("getty.target", "getty@tty1.service", "proc-sys-fs-binfmt_misc.automount"),
-    *("sys-kernel-debug.mount", "sys-kernel-tracing.mount", "dev-hugepages.mount"),
+    *("sys-kernel-debug.mount", "sys-kernel-tracing.mount", "dev-hugepages.mount", "dev-mqueue.mount"),
+    *("grub-common.service", "systemd-networkd-persistent-storage.service"),
     *(f"modprobe@{module}.service" for module in ("loop", "dm_mod", "drm", "efi_pstore", "fuse", "configfs")),
 )
 """Units that a machine of the lab has no use for: without them it boots in half the time under emulation."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -91,8 +92,8 @@ def _forget(root: Path) -> None:
 
 
 def _age(root: Path) -> None:
-    """Give nothing a time after the recipe's."""
+    """Give nothing a time after the recipe's, and no directory an earlier one: those are as old as their build."""
     for name, status in walk(root):
-        if status.st_mtime > recipe.EPOCH:
+        if status.st_mtime > recipe.EPOCH or stat.S_ISDIR(status.st_mode):
             os.utime(root / name, (recipe.EPOCH, recipe.EPOCH), follow_symlinks=False)
     os.utime(root, (recipe.EPOCH, recipe.EPOCH))

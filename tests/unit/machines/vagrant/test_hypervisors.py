@@ -12,8 +12,11 @@ VIRSH = """\
 machine:router
 running
 
+
 02:84:84:d7:ed:f2 up
+
 02:8f:51:26:e2:1b down
+
 machine:k8s-master
 error: failed to get domain '5a1c'
 error: failed to get domain '5a1c'
