@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime
 
+import aiohttp
 import pytest
 
 from lab.errors import HostError
 from lab.pocket.apiserver import expiry
 from lab.pocket.apiserver.process import running
 from lab.pocket.store import Key, Row
-from tests.unit.pocket.apiserver.conversation import Client, converse
+from tests.unit.pocket.apiserver.conversation import Client, converse, identity
 
 MANIFESTS = {
     "b.yaml": "apiVersion: ex.io/v1\nkind: Thing\nmetadata: {name: t, namespace: own}\n---\n"
@@ -111,3 +112,22 @@ def test_old_events_go_and_young_ones_stay(tmp_path):
         assert [item["metadata"]["name"] for item in events["items"]] == ["young"]
 
     converse(tmp_path, talk)
+
+
+def test_two_service_networks_make_services_of_two_families(tmp_path):
+    async def start() -> None:
+        networks = ("10.96.0.0/16", "fd00:96::/112")
+        async with (
+            asyncio.timeout(20),
+            running(tmp_path, networks=networks) as server,
+            aiohttp.ClientSession() as session,
+        ):
+            client = Client(server, session, identity(tmp_path, ("admin", ("system:masters",))))
+            spec = {"ipFamilyPolicy": "PreferDualStack", "ports": [{"port": 80}]}
+            body = {"metadata": {"name": "a"}, "spec": spec}
+            made = (await client.ok("POST", "/api/v1/namespaces/default/services", body))["spec"]
+            assert made["ipFamilies"] == ["IPv4", "IPv6"]
+            assert made["clusterIPs"][0].startswith("10.96.")
+            assert made["clusterIPs"][1].startswith("fd00:96::")
+
+    asyncio.run(start())
