@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Never
 
 from lab.kits.log import Log
-from lab.kits.shell import CommandError, run
 from lab.kube.client import Client
 from lab.kube.events import Recorder
 from lab.kube.resources import NODES, PODS, SERVICES, Json, ObjectKey
@@ -18,7 +18,8 @@ from lab.pocket.agent.images import Images
 from lab.pocket.agent.network import Network
 from lab.pocket.agent.node import Identity, NodeReporter
 from lab.pocket.agent.pod import Facilities, Pod
-from lab.pocket.agent.runtime import Runtime
+from lab.pocket.agent.records import runs
+from lab.pocket.agent.runtime import Runtime, discard
 from lab.pocket.agent.server import Server, server_tls
 from lab.pocket.agent.sources import Supplier
 
@@ -86,8 +87,7 @@ class Agent:
         return self._runtime
 
     async def run(self) -> Never:
-        """Register the node and run its pods until cancelled; then end them."""
-        await asyncio.to_thread(self._clean)
+        """Register the node and run its pods until cancelled; they run on after that, for the next agent."""
         self._facilities = await asyncio.to_thread(self._furnish)
         self._runtime.become_subreaper()
         tls = await asyncio.to_thread(
@@ -111,6 +111,8 @@ class Agent:
             await self._follow_network()
             group.create_task(self._keep_network())
             group.create_task(self._pods.run())
+            await self._pods.synced.wait()
+            await self._sweep()
         raise AssertionError("runs until cancelled")
 
     def _problem(self) -> str:
@@ -118,22 +120,19 @@ class Agent:
             return "container runtime network not ready: the node has no pod range yet"
         return ""
 
-    def _clean(self) -> None:
-        """Remove what an earlier agent left: its containers cannot be taken over, their pods start again."""
-        try:
-            for container in self._runtime.containers():
-                run(["crun", f"--root={self._directory / 'crun'}", "delete", "--force", container])
-        except CommandError as error:
-            log.warning("could not remove the containers of an earlier agent", error=error.message)
-        mounted = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
-        for path in reversed([each for each in mounted if each.startswith(f"{self._directory}/")]):
-            run(["umount", "--lazy", path])
-        self._network.clean()
-        run(["rm", "-rf", "--one-file-system", str(self._directory)])
+    async def _sweep(self) -> None:
+        """Remove what earlier agents left of pods that the API does not have here any more."""
+        for directory in (self._directory / "pods").glob("*"):
+            if directory.name in self.running:
+                continue
+            for place, record in runs(directory):
+                await discard(self._runtime, place, record.id)
+            await self._network.detach(f"pod-{directory.name}", ())
+            await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
 
     def _furnish(self) -> Facilities:
-        self._directory.mkdir(parents=True, mode=0o711)
-        (self._directory / "crun").mkdir()
+        for each in (self._directory, self._directory / "crun", self._directory / "images"):
+            each.mkdir(parents=True, mode=0o711, exist_ok=True)
         self._image_directory.mkdir(parents=True, exist_ok=True)
         return Facilities(
             client=self._client,

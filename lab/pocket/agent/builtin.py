@@ -6,6 +6,7 @@ without any network has nginx to serve pages and a shell with the usual tools to
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -98,19 +99,35 @@ TOOLS: Final = ("tools", "busybox", "alpine", "debian", "ubuntu", "curlimages/cu
 
 
 def built_in(directory: Path) -> list[Image]:
-    """Make the skeletons anew in `directory` and return the images that this machine's programs allow."""
-    shutil.rmtree(directory, ignore_errors=True)
-    base = _skeleton(directory / "base")
-    images = [_image("tools", TOOLS, base, directory / "tools-usr", command=("/bin/sh",))]
+    """Return the images that this machine's programs allow, made in `directory` unless they are there.
+
+    They are the lower layers of containers that may run already, so what is there is never changed.
+    """
+    version = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:12]
+    place = directory / version
+    if not place.exists():
+        partial = directory / f".{version}"
+        shutil.rmtree(partial, ignore_errors=True)
+        _skeleton(partial / "base")
+        _make_nginx(partial)
+        partial.rename(place)
+    images = [_image("tools", TOOLS, place, command=("/bin/sh",))]
     if shutil.which("nginx"):
-        images.append(_nginx(base, directory))
+        images.append(_nginx(place))
     if PROGRAMS.is_relative_to("/usr"):
-        images.append(_balancer(base, directory))
+        images.append(_balancer(place))
     return images
 
 
-def _balancer(base: Path, directory: Path) -> Image:
-    image = _image("lab-balancer", BALANCER, base, directory / "lab-balancer-usr", command=())
+def _make_nginx(place: Path) -> None:
+    _write(place / "nginx/etc/nginx/nginx.conf", NGINX_CONF)
+    _write(place / "nginx/etc/nginx/conf.d/default.conf", NGINX_DEFAULT)
+    _write(place / "nginx/docker-entrypoint.sh", NGINX_ENTRYPOINT, mode=0o755)
+    _write(place / "nginx-usr/share/nginx/html/index.html", WELCOME)
+
+
+def _balancer(place: Path) -> Image:
+    image = _image("lab-balancer", BALANCER, place, command=())
     return replace(
         image,
         entrypoint=("python3", "-m", "lab.balancer"),
@@ -118,31 +135,23 @@ def _balancer(base: Path, directory: Path) -> Image:
     )
 
 
-def _nginx(base: Path, directory: Path) -> Image:
-    root, usr = directory / "nginx", directory / "nginx-usr"
-    _write(root / "etc/nginx/nginx.conf", NGINX_CONF)
-    _write(root / "etc/nginx/conf.d/default.conf", NGINX_DEFAULT)
-    _write(root / "docker-entrypoint.sh", NGINX_ENTRYPOINT, mode=0o755)
-    _write(usr / "share/nginx/html/index.html", WELCOME)
-    image = _image("nginx", ("nginx",), base, usr, command=("nginx", "-g", "daemon off;"))
-    return Image(
-        id=image.id,
-        names=image.names,
-        layers=(root, base),
-        over_machine=usr,
+def _nginx(place: Path) -> Image:
+    image = _image("nginx", ("nginx",), place, command=("nginx", "-g", "daemon off;"))
+    return replace(
+        image,
+        layers=(place / "nginx", *image.layers),
         entrypoint=("/docker-entrypoint.sh",),
-        command=image.command,
-        environment=image.environment,
         stop_signal="SIGQUIT",
     )
 
 
-def _image(name: str, names: Sequence[str], base: Path, usr: Path, *, command: tuple[str, ...]) -> Image:
-    usr.mkdir(parents=True, exist_ok=True)
+def _image(name: str, names: Sequence[str], place: Path, *, command: tuple[str, ...]) -> Image:
+    usr = place / f"{name}-usr"
+    usr.mkdir(exist_ok=True)
     return Image(
         id=f"built-in:{name}",
         names=tuple(map(repository, names)),
-        layers=(base,),
+        layers=(place / "base",),
         over_machine=usr,
         command=command,
         environment={"PATH": PATH},

@@ -18,8 +18,9 @@ from lab.pocket.agent.errors import ContainerError
 from lab.pocket.agent.images import Image
 from lab.pocket.agent.output import Output
 from lab.pocket.agent.probing import ProbeKind, Schedule, Verdict
-from lab.pocket.agent.runtime import Runtime, mount_root, signal_name, unmount_root
-from lab.pocket.agent.status import ContainerState, Ended
+from lab.pocket.agent.records import RunRecord, runs
+from lab.pocket.agent.runtime import Runtime, Stdio, birth, discard, mount_root, open_streams, signal_name
+from lab.pocket.agent.status import ContainerState, Ended, parse, timestamp
 
 log = Log(__name__)
 FIRST_DELAY: Final = 10.0
@@ -41,6 +42,10 @@ class Host(Protocol):
 
     @property
     def ip(self) -> str: ...
+
+    @property
+    def ending(self) -> bool:
+        """Whether the pod is being deleted, rather than left to the next agent."""
 
     async def find_image(self, container: Json) -> Image:
         """Raises ContainerError."""
@@ -92,19 +97,28 @@ class Container:
         self._now = now
         self._ends = 0
         self._why = ""
+        status = host.pod.get("status") or {}
+        every = (*(status.get("containerStatuses") or ()), *(status.get("initContainerStatuses") or ()))
+        self._known: Json = next((each for each in every if each["name"] == self.state.name), {})
+        """What the API knew of it when this agent first saw the pod."""
 
     async def supervise(self) -> None:
         """Run the container again and again; return when its policy says that it has ended for good.
 
-        When cancelled, it is killed at once: end it with `stop` before to give it time.
+        When cancelled, it is killed at once if its pod ends, and left to the next agent if not.
         """
+        taken_over = await self._take_over()
         while True:
-            await self._start_until_it_works()
+            if not taken_over:
+                await self._start_until_it_works()
+            taken_over = False
             began = asyncio.get_running_loop().time()
             try:
                 ended = await self._until_end()
-            finally:
-                await self._clean_up()
+            except asyncio.CancelledError:
+                await (self._clean_up() if self._host.ending else self._let_go())
+                raise
+            await self._clean_up()
             self.state.running, self.state.ready, self.state.started = None, False, False
             self.state.ended = ended
             if self.final or self._policy == "Never" or (self._policy == "OnFailure" and ended.code == 0):
@@ -132,6 +146,49 @@ class Container:
         except TimeoutError:
             await self._host.runtime.kill(run.id, "SIGKILL")
             await run.gone.wait()
+
+    async def _take_over(self) -> bool:
+        """Continue a run that an earlier agent began; False when there is none that still runs."""
+        for place, record in runs(self._host.directory):
+            if record.name != self.state.name:
+                continue
+            self.state.restarts = record.restarts
+            if not record.terminal and record.birth and birth(record.pid) == record.birth:
+                self._resume(place, record)
+                return True
+            await discard(self._host.runtime, place, record.id)
+            self.state.restarts += 1
+            self.state.last = Ended(137, "ContainerStatusUnknown", parse(record.started), self._now())
+        return False
+
+    def recall(self) -> None:
+        """Take the state of a run that an earlier agent began into ours, before anything is published."""
+        for _, record in runs(self._host.directory):
+            if record.name == self.state.name and record.birth and birth(record.pid) == record.birth:
+                self._recall(record)
+
+    def _recall(self, record: RunRecord) -> None:
+        state = self.state
+        state.image_id, state.container_id, state.waiting = record.image_id, f"crun://{record.id}", ""
+        state.restarts, state.running = record.restarts, parse(record.started)
+        state.started, state.ready = bool(self._known.get("started")), bool(self._known.get("ready"))
+        if state.started:
+            self.started.set()
+
+    def _resume(self, place: Path, record: RunRecord) -> None:
+        output = Output(self._log(record.restarts))
+        output.follow(Stdio(None, *open_streams(place)))
+        self.run, self.last_output = Run(record.id, record.pid, place, output, record.stop_signal), output
+        self._recall(record)
+        self._host.changed()
+
+    def _log(self, restarts: int) -> Path:
+        return self._host.log_directory / self.state.name / f"{restarts}.log"
+
+    async def _let_go(self) -> None:
+        """Stop listening to a container that shall run on."""
+        if self.run:
+            await self.run.output.end()
 
     async def _start_until_it_works(self) -> None:
         for attempt in range(1 << 30):
@@ -161,7 +218,7 @@ class Container:
         image = await self._host.find_image(self.spec)
         identity = os.urandom(16).hex()
         place = self._host.directory / "c" / identity
-        output = Output(self._host.log_directory / self.state.name / f"{self.state.restarts}.log")
+        output = Output(self._log(self.state.restarts))
         try:
             root = await asyncio.to_thread(mount_root, image, place)
             spec = await self._host.specify(self.spec, image, root, place)
@@ -169,14 +226,25 @@ class Container:
                 identity, place, spec, stdin=bool(self.spec.get("stdin"))
             )
         except BaseException:
-            await self._host.runtime.delete(identity)
             await output.end()
-            await asyncio.to_thread(unmount_root, place)
+            await discard(self._host.runtime, place, identity)
             raise
         output.follow(process.stdio)
         stop_signal = signal_name(image.stop_signal) or "SIGTERM"
         self.run, self.last_output = Run(identity, process.pid, place, output, stop_signal), output
         self._started(image)
+        if self.state.running:
+            RunRecord(
+                name=self.state.name,
+                id=identity,
+                pid=process.pid,
+                birth=birth(process.pid),
+                restarts=self.state.restarts,
+                started=timestamp(self.state.running),
+                image_id=image.id,
+                stop_signal=stop_signal,
+                terminal=bool(self.spec.get("tty")),
+            ).save(place)
 
     def _started(self, image: Image) -> None:
         state = self.state
@@ -216,9 +284,9 @@ class Container:
     async def _clean_up(self) -> None:
         run = self.run
         if run:
-            await self._host.runtime.delete(run.id)
+            await self._host.runtime.kill(run.id, "SIGKILL")
             await run.output.end()
-            await asyncio.to_thread(unmount_root, run.place)
+            await discard(self._host.runtime, run.place, run.id)
             self.run = None
             run.gone.set()
 

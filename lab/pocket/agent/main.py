@@ -74,7 +74,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--cluster-domain", default="cluster.local")
     parser.add_argument("--images", default=STORE, help="the store that `lab image load` fills")
-    parser.add_argument("--run-directory", default="/run/lab-agent", help="on a tmpfs; emptied at start")
+    parser.add_argument(
+        "--run-directory", default="/run/lab-agent", help="on a tmpfs, so that it is empty after a boot"
+    )
     parser.add_argument("--port", type=int, default=KUBELET_PORT, help="for logs, exec, port-forward")
     parser.add_argument("--log-level", default="info", choices=LEVELS)
     return parser

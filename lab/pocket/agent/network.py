@@ -6,7 +6,6 @@ Plugins and their configuration: https://www.cni.dev/plugins/current/ (bridge, h
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from ipaddress import ip_address, ip_network
@@ -72,13 +71,6 @@ class Network:
             await asyncio.to_thread(_apply_routes, wanted)
         except CommandError as error:
             log.warning("could not set the routes to other nodes' pods", error=error.message)
-
-    def clean(self) -> None:
-        """Remove what an earlier agent left: allocations, namespaces, the bridge."""
-        shutil.rmtree(self._state, ignore_errors=True)
-        for path in NAMESPACES.glob("pod-*"):
-            _quietly(["ip", "netns", "del", path.name])
-        _quietly(["ip", "link", "del", BRIDGE])
 
     def _attach(self, name: str, ports: Sequence[Mapping[str, Any]], sysctls: Mapping[str, str]) -> list[str]:
         try:
@@ -182,14 +174,15 @@ def port_mappings(pod: Json) -> list[Json]:
     return found
 
 
+def internal_ips(node: Json) -> list[str]:
+    """Return a node's addresses on the cluster's network."""
+    addresses = (node.get("status") or {}).get("addresses") or ()
+    return [each["address"] for each in addresses if each["type"] == "InternalIP"]
+
+
 def node_routes(node: Json) -> list[tuple[str, str]]:
     """Return (pod range, the node's address of the same family) for each pod range of a node."""
-    addresses = [
-        each["address"]
-        for each in (node.get("status") or {}).get("addresses") or ()
-        if each["type"] == "InternalIP"
-    ]
-    by_version = {ip_address(each).version: each for each in reversed(addresses)}
+    by_version = {ip_address(each).version: each for each in reversed(internal_ips(node))}
     ranges = node["spec"].get("podCIDRs") or ()
     pairs = ((cidr, by_version.get(ip_network(cidr).version, "")) for cidr in ranges)
     return [(cidr, via) for cidr, via in pairs if via]

@@ -26,11 +26,12 @@ from lab.pocket.agent.errors import ContainerError, ImageNeverPulled
 from lab.pocket.agent.etc import text_of_file, write_etc
 from lab.pocket.agent.identity import identity
 from lab.pocket.agent.images import Image, Images
-from lab.pocket.agent.network import NAMESPACES, Network, port_mappings
+from lab.pocket.agent.network import NAMESPACES, Network, internal_ips, port_mappings
 from lab.pocket.agent.publisher import Publisher
+from lab.pocket.agent.records import PodRecord
 from lab.pocket.agent.runtime import Runtime
 from lab.pocket.agent.sources import Supplier
-from lab.pocket.agent.status import PodState, pod_status
+from lab.pocket.agent.status import Ended, PodState, pod_status
 from lab.pocket.agent.volumes import FILE_KINDS, Sources, contents, mounts, prepare, write
 
 log = Log(__name__)
@@ -88,10 +89,23 @@ class Pod:
             if self.init:
                 each.waiting = "PodInitializing"
         self.state.initialized = not self.init
+        self._was_initialized = self._recall()
         self._sources: Sources | None = None
         self._places: dict[str, Path] = {}
         self._stopping = asyncio.Event()
         self._publisher = Publisher(shared.client, self.key, self.uid, self._status)
+
+    def _recall(self) -> bool:
+        """Take over what an earlier agent made of the pod; return whether its init containers are done."""
+        record = PodRecord.load(self.directory)
+        if record is None:
+            return False
+        self.state.ips, self.state.sandbox = record.ips, True
+        self.state.host_ips = internal_ips(self._shared.node())
+        self.state.initialized = record.initialized or not self.init
+        for each in (*self.init, *self.containers):
+            each.recall()
+        return record.initialized
 
     @property
     def ip(self) -> str:
@@ -117,6 +131,10 @@ class Pod:
         self.pod["metadata"].setdefault("deletionGracePeriodSeconds", 1)
         self._stopping.set()
 
+    @property
+    def ending(self) -> bool:
+        return self._stopping.is_set()
+
     def changed(self) -> None:
         self._publisher.changed()
 
@@ -138,7 +156,10 @@ class Pod:
         return pod_status(self.pod, self.state, now())
 
     async def run(self) -> None:
-        """Run the pod until it is deleted; return when nothing of it is left here or in the API."""
+        """Run the pod until it is deleted; return when nothing of it is left here or in the API.
+
+        When cancelled before that, leave its containers running: the next agent takes them over.
+        """
         self.update(self.pod)
         publisher = asyncio.create_task(self._publisher.run())
         work = asyncio.create_task(self._work())
@@ -153,7 +174,8 @@ class Pod:
             for task in (work, stopping, publisher):
                 task.cancel()
             await asyncio.wait((work, stopping, publisher))
-            await self._tear_down()
+            if self.ending:
+                await self._tear_down()
         await self._finish()
 
     async def _work(self) -> None:
@@ -165,6 +187,7 @@ class Pod:
                 self._over()
                 return
             self.state.initialized = True
+            PodRecord(list(self.state.ips), initialized=True).save(self.directory)
             for each in self.state.containers:
                 each.waiting = "ContainerCreating"
             self.changed()
@@ -182,6 +205,9 @@ class Pod:
             if container.spec.get("restartPolicy") == "Always":
                 tasks.append(group.create_task(container.supervise()))
                 await container.started.wait()
+                continue
+            if self._was_initialized:
+                container.state.ended, container.state.ready = Ended(0, "Completed", None, now()), True
                 continue
             await container.supervise()
             if container.state.ended is None or container.state.ended.code:
@@ -210,7 +236,7 @@ class Pod:
                 return
 
     async def _make_network(self) -> None:
-        addresses = _internal_ips(self._shared.node())
+        addresses = internal_ips(self._shared.node())
         self.state.host_ips = addresses
         if self.state.ips:
             return
@@ -228,6 +254,7 @@ class Pod:
         except ContainerError:
             await self._shared.network.detach(self._namespace, port_mappings(self.pod))
             raise
+        PodRecord(list(self.state.ips)).save(self.directory)
 
     async def _make_volumes(self) -> None:
         self._sources = await self._shared.supplier.fetch(self.pod, self._shared.node())
@@ -370,8 +397,3 @@ def _init_policy(container: Json, policy: str) -> str:
     if container.get("restartPolicy") == "Always":
         return "Always"
     return "Never" if policy == "Never" else "OnFailure"
-
-
-def _internal_ips(node: Json) -> list[str]:
-    addresses = (node.get("status") or {}).get("addresses") or ()
-    return [each["address"] for each in addresses if each["type"] == "InternalIP"]

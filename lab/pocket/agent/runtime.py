@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import os
+import shutil
 import signal
 import socket
 from collections.abc import Sequence
@@ -25,6 +26,7 @@ from lab.pocket.agent.images import Image
 
 PR_SET_CHILD_SUBREAPER: Final = 36
 START_TIMEOUT: Final = 30.0
+STREAMS: Final = ("stdout", "stderr")
 REAP: Final = 30.0
 """Seconds between looks for dead children that nobody waits for."""
 
@@ -64,7 +66,7 @@ class Runtime:
         (bundle / "config.json").write_bytes(orjson.dumps(spec))
         if spec["process"]["terminal"]:
             return await self._start_terminal(container, bundle)
-        outside, inside = zip(os.pipe(), os.pipe(), strict=True)
+        outside, inside = make_streams(bundle, spec["process"]["user"]["uid"])
         feed = os.pipe() if stdin else None
         try:
             source = feed[0] if feed else asyncio.subprocess.DEVNULL
@@ -199,6 +201,33 @@ def signal_name(text: str) -> str:
     return text if not text or text.startswith("SIG") else f"SIG{text}"
 
 
+def make_streams(bundle: Path, owner: int) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Make named pipes for a container's output; return our ends of stdout and stderr, then the container's.
+
+    The container's ends can be read too, so that it may write on while no agent listens, and the next one can open
+    the pipes again.
+    """
+    for name in STREAMS:
+        os.mkfifo(bundle / name, 0o600)
+        os.chown(bundle / name, owner, -1)
+    outside = open_streams(bundle)
+    stdout, stderr = (os.open(bundle / name, os.O_RDWR) for name in STREAMS)
+    return outside, (stdout, stderr)
+
+
+def open_streams(bundle: Path) -> tuple[int, int]:
+    """Return our ends of a container's stdout and stderr; raises OSError."""
+    stdout, stderr = (os.open(bundle / name, os.O_RDONLY | os.O_NONBLOCK) for name in STREAMS)
+    return stdout, stderr
+
+
+def birth(pid: int) -> str:
+    """Return when a process was started, in the kernel's ticks: with its number, its identity. Empty if it is gone."""
+    with suppress(OSError):
+        return Path("/proc", str(pid), "stat").read_text().rpartition(")")[2].split()[19]
+    return ""
+
+
 def _receive_descriptor(server: socket.socket) -> int:
     connection, _ = server.accept()
     with connection:
@@ -223,6 +252,13 @@ def unmount_root(directory: Path) -> None:
     for path in (directory / "rootfs/usr", directory / "rootfs"):
         if path.is_mount():
             run(["umount", "--lazy", str(path)])
+
+
+async def discard(runtime: Runtime, place: Path, container: str) -> None:
+    """Remove what is left of a run: the container, its file system, its files."""
+    await runtime.delete(container)
+    await asyncio.to_thread(unmount_root, place)
+    await asyncio.to_thread(shutil.rmtree, place, ignore_errors=True)
 
 
 def _overlay(target: Path, layers: Sequence[Path], own: Path) -> None:

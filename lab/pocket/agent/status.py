@@ -19,6 +19,11 @@ def timestamp(moment: Moment) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def parse(text: str) -> Moment:
+    """Return the moment that a timestamp names."""
+    return datetime.fromisoformat(text)
+
+
 @dataclass(slots=True)
 class Ended:
     """How a container ended."""
