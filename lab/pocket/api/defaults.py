@@ -52,6 +52,8 @@ def _walk_members(value: Object, node: Node) -> None:
 def _pod(pod: Object) -> None:
     spec = pod["spec"]
     spec.setdefault("enableServiceLinks", True)
+    if spec.get("terminationGracePeriodSeconds", 0) < 0:
+        spec["terminationGracePeriodSeconds"] = 1
     for container in [*(spec.get("containers") or ()), *spec.get("initContainers", ())]:
         resources = container.get("resources", {})
         if "limits" in resources:
@@ -182,6 +184,12 @@ def _role_binding(binding: Object) -> None:
     reference["apiGroup"] = reference.get("apiGroup") or RBAC
 
 
+def _lease_spec(spec: Object) -> None:
+    """Drop the fields of coordinated leader election, a feature that is off by default."""
+    for name in ("strategy", "preferredHolder"):
+        spec.pop(name, None)
+
+
 def _custom_resource_definition(definition: Object) -> None:
     spec = definition["spec"]
     names = spec.setdefault("names", {})
@@ -192,11 +200,12 @@ def _custom_resource_definition(definition: Object) -> None:
     spec.setdefault("conversion", {"strategy": "None"})
     stored = [version["name"] for version in spec.get("versions") or () if version.get("storage")]
     if not definition["status"].get("storedVersions"):
-        definition["status"]["storedVersions"] = stored[:1]
+        definition["status"]["storedVersions"] = stored[:1] or None
 
 
 CORE, ADMISSION = "io.k8s.api.core.v1.", "io.k8s.api.admissionregistration.v1."
 NETWORKING, RBAC_TYPES = "io.k8s.api.networking.v1.", "io.k8s.api.rbac.v1."
+COORDINATION = "io.k8s.api.coordination.v1."
 EXTENSIONS = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1."
 _WEBHOOK = {
     "failurePolicy": "Fail",
@@ -255,6 +264,7 @@ _VALUES: dict[str, Object] = {
     "io.k8s.api.scheduling.v1.PriorityClass": {"preemptionPolicy": "PreemptLowerPriority"},
 }
 _RULES: dict[str, Callable[[Object], None]] = {
+    COORDINATION + "LeaseSpec": _lease_spec,
     CORE + "Container": _container,
     CORE + "EphemeralContainer": _container,
     CORE + "ImageVolumeSource": _image_volume,

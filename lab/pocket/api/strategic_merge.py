@@ -100,7 +100,7 @@ def _retain_keys(original: Object, patch: Object) -> None:
     if not {name for name, value in patch.items() if value is not None and not name.startswith("$")} <= {
         *retained
     }:
-        raise PatchError("invalid patch format of retainKeys list: a field of the patch is not in the list")
+        raise PatchError("invalid patch format of retainKeys")
     for name in original.keys() - {*retained}:
         del original[name]
 

@@ -85,6 +85,8 @@ def _struct(value: Any, node: Node, place: _Place) -> dict[str, Any]:
             place.unknown.append(_join(place.path, name))
         elif inner is not None:
             decoded = _decode(inner, child, place.child(name, struct))
+            if decoded in _EMPTY and "x-always" in child and "properties" not in child:
+                decoded = None
             if "x-pointer" in child or "x-always" in child or decoded not in _ZEROS:
                 result[name] = decoded
     for name in _always(node):
@@ -103,6 +105,7 @@ def _either(value: Any, node: Node, place: _Place) -> Any:
 
 
 _ZEROS: tuple[Any, ...] = (None, "", 0, False, [], {})
+_EMPTY: tuple[Any, ...] = ([], {})
 
 
 def _always(node: Node) -> list[str]:

@@ -42,6 +42,7 @@ from lab.pocket.api.validation.rbac import (
     role_errors,
 )
 from lab.pocket.api.validation.services import service_errors, service_status_errors, service_update_errors
+from lab.pocket.api.validation.stored import event_errors, new_event_errors, webhooks_errors
 from lab.pocket.api.validation.workloads import (
     daemon_set_errors,
     daemon_set_status_errors,
@@ -60,6 +61,8 @@ Object = dict[str, Any]
 Change = Callable[[Object, Object], Iterable[FieldError]]
 RBAC = "rbac.authorization.k8s.io/v1"
 _CREATE: dict[str, Callable[[Object], Iterable[FieldError]]] = {
+    "admissionregistration.k8s.io/v1/MutatingWebhookConfiguration": webhooks_errors,
+    "admissionregistration.k8s.io/v1/ValidatingWebhookConfiguration": webhooks_errors,
     "apiextensions.k8s.io/v1/CustomResourceDefinition": crd_errors,
     "apps/v1/ControllerRevision": revision_errors,
     "apps/v1/DaemonSet": daemon_set_errors,
@@ -67,6 +70,7 @@ _CREATE: dict[str, Callable[[Object], Iterable[FieldError]]] = {
     "apps/v1/ReplicaSet": replica_set_errors,
     "coordination.k8s.io/v1/Lease": lease_errors,
     "discovery.k8s.io/v1/EndpointSlice": slice_errors,
+    "events.k8s.io/v1/Event": new_event_errors,
     "networking.k8s.io/v1/Ingress": ingress_errors,
     "networking.k8s.io/v1/IngressClass": ingress_class_errors,
     "networking.k8s.io/v1/NetworkPolicy": network_policy_errors,
@@ -76,6 +80,7 @@ _CREATE: dict[str, Callable[[Object], Iterable[FieldError]]] = {
     f"{RBAC}/RoleBinding": role_binding_errors,
     "v1/ConfigMap": config_map_errors,
     "v1/Endpoints": endpoints_errors,
+    "v1/Event": event_errors,
     "v1/Node": node_errors,
     "v1/Pod": pod_errors,
     "v1/PodTemplate": pod_template_errors,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lab.pocket.api import defaults, merge_patch, pods, schema, strategic_merge, validation, values
+from lab.pocket.api import defaults, merge_patch, pods, schema, strategic_merge, validation, values, warnings
 from tests.unit.pocket.api.answers import Case, causes, load
 
 VECTORS = load("validation")
@@ -31,7 +31,7 @@ ONLY_FIELDS = {
 ELSEWHERE = {
     # refused by what is not validation, or by kinds that are only stored here
     "pod priority class", "pod overhead", "pod update name", "pod update namespace", "crd selectable", "node",
-    "crd version name", "event", "event new", "webhook", "priority class", "pdb", "token request", "pod template", "namespace in namespace",
+    "crd version name", "priority class", "pdb", "token request", "pod template", "namespace in namespace",
 }  # fmt: skip
 
 
@@ -111,3 +111,41 @@ def test_what_is_too_large(obj: Object, path: str) -> None:
     assert [str(error) for error in validation.create_errors(made, namespaced=True)] == [
         f"{path}: Too long: may not be more than 1048576 bytes"
     ]
+
+
+CONTAINER = {
+    "name": "c",
+    "image": "i",
+    "env": [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}],
+    "ports": [{"containerPort": 80, "name": "a"}, {"containerPort": 80, "name": "b"}],
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec", "sentences"),
+    [
+        ("v1/Service", {"clusterIP": "None", "sessionAffinity": "ClientIP"}, ["spec.SessionAffinity is ignored for headless services"]),
+        ("v1/Service", {"externalIPs": ["192.0.2.1"]}, ["spec.externalIPs is deprecated and may no longer be implemented in some clusters"]),
+        ("v1/Pod", {"containers": [CONTAINER]}, [
+            'spec.containers[0].env[1]: hides previous definition of "A", which may be dropped when using apply',
+            "spec.containers[0].ports[1]: duplicate port definition with spec.containers[0].ports[0]",
+        ]),
+        ("v1/Pod", {"imagePullSecrets": [{"name": ""}, {"name": "x"}, {"name": "x"}]}, [
+            'spec.imagePullSecrets[0].name: invalid empty name ""', 'spec.imagePullSecrets[2].name: duplicate name "x"',
+        ]),
+        ("apps/v1/Deployment", {"template": {"spec": {
+            "nodeSelector": {"beta.kubernetes.io/os": "linux"}, "hostAliases": [{"ip": "1.1.1.1"}, {"ip": "1.1.1.1"}],
+            "terminationGracePeriodSeconds": -5,
+        }}}, [
+            'spec.template.spec.nodeSelector[beta.kubernetes.io/os]: deprecated since v1.14; use "kubernetes.io/os" instead',
+            'spec.template.spec.hostAliases[1].ip: duplicate ip "1.1.1.1"',
+            "spec.template.spec.terminationGracePeriodSeconds: must be >= 0; negative values are invalid and will be treated as 1",
+        ]),
+        ("v1/ConfigMap", {}, []),
+    ],
+)  # fmt: skip
+def test_warnings(kind: str, spec: Object, sentences: list[str]) -> None:
+    version, _, name = kind.rpartition("/")
+    obj = completed({"apiVersion": version, "kind": name, "metadata": {"name": "x"}, "spec": spec})
+    obj["spec"] = {**obj.get("spec", {}), **({} if name == "Deployment" else spec)}
+    assert warnings.warnings_about(obj) == sentences
