@@ -45,6 +45,8 @@ class Context:
     lock: Path
     """What a verb that changes the lab holds."""
     report: Report
+    choice: str = ""
+    """The family of the machines and why it was chosen, in one line."""
 
     @property
     def generated(self) -> Path:

@@ -10,7 +10,7 @@ import click
 from lab.actions.doctor import examine
 from lab.cli.options import file_option, json_option
 from lab.cli.output import print_json
-from lab.cli.session import open_lab, provider_option
+from lab.cli.session import open_lab, provider_option, say_choice
 from lab.errors import HostError
 from lab.machines.port import Severity
 
@@ -24,6 +24,7 @@ MARKS = {Severity.OK: ("✓", "green"), Severity.WARNING: ("!", "yellow"), Sever
 def command(file: Path | None, as_json: bool, provider: str) -> None:
     """Check what the lab needs of this host. Exit code 3 when the lab cannot work on it."""
     context = open_lab(file, quiet=as_json, provider=provider)
+    say_choice(context)
     findings = examine(context)
     if as_json:
         print_json({"findings": [asdict(finding) for finding in findings]})

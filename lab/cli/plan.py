@@ -10,7 +10,7 @@ from lab.actions import up
 from lab.actions.steps import plan
 from lab.cli.options import file_option, json_option
 from lab.cli.output import print_json
-from lab.cli.session import ask_for_root, open_lab, provider_option
+from lab.cli.session import ask_for_root, open_lab, provider_option, say_choice
 
 
 @click.command
@@ -22,6 +22,7 @@ def command(file: Path | None, as_json: bool, provider: str) -> None:
     context = open_lab(file, quiet=as_json, provider=provider)
     if context.provider.status().exists:
         ask_for_root(context, "look inside the machines")
+    say_choice(context)
     planned = plan(up.steps(), context)
     if as_json:
         print_json(

@@ -33,14 +33,11 @@ provider_option = click.option(
 def open_lab(file: Path | None, *, quiet: bool = False, provider: str | None = None) -> Context:
     """Read the topology file and find the machines behind it.
 
-    `provider` is what the user asked for, for verbs that may make machines; the choice is said in one line.
+    `provider` is what the user asked for, for verbs that may make machines; `say_choice` says what it came to.
     """
     path = topology_file(file).resolve()
     topology = load(path)
-    report = Progress(quiet=quiet)
     family = choose(topology, path, Choice(provider)) if provider else family_of(topology, path)
-    if provider and family.reason:
-        report.notice(f"machines: {family.choice} ({family.reason})")
     return Context(
         topology=topology,
         project=path.parent,
@@ -51,8 +48,14 @@ def open_lab(file: Path | None, *, quiet: bool = False, provider: str | None = N
         host=family.host,
         needs_root=family.needs_root,
         lock=family.lock,
-        report=report,
+        report=Progress(quiet=quiet),
+        choice=f"{family.choice} ({family.reason})",
     )
+
+
+def say_choice(context: Context) -> None:
+    """Say in one line what the machines are, and why."""
+    context.report.notice(f"machines: {context.choice}")
 
 
 def ask_for_root(context: Context, why: str) -> None:

@@ -16,7 +16,7 @@ from lab.cli.lock import LOCK
 from lab.cli.options import file_option, json_option
 from lab.cli.output import print_json
 from lab.cli.privilege import leave_the_network
-from lab.cli.session import ask_for_root, changing, open_lab, provider_option
+from lab.cli.session import ask_for_root, changing, open_lab, provider_option, say_choice
 from lab.errors import UsageError
 from lab.provision.artefacts import read_lock
 
@@ -48,6 +48,7 @@ def command(
     ask_for_root(context, "create namespaces, mounts and network interfaces")
     if offline or bundle:
         _confine(context, offline=offline, bundle=bundle)
+    say_choice(context)
     begun = time.monotonic()
     steps = up.steps(cache=not no_cache)
     with changing(context, "up"):
