@@ -15,6 +15,7 @@ from lab.balancer.speaker.peers import UnsupportedPeerError, Wishes, wishes
 from lab.kits.log import Log
 from lab.links.bgp_tcp import Listener, Pump
 from lab.wire.bgp import (
+    Cause,
     Cease,
     Ended,
     Established,
@@ -172,7 +173,9 @@ class Sessions:
 
     def _ended(self, session: PeerSession, end: Ended) -> None:
         words = ": ".join(str(part) for part in (end.cause.value, end.notification, end.detail) if part)
-        if end.state is State.ESTABLISHED:
+        if end.cause is Cause.STOPPED:
+            log.info("BGP session ended", event="sessionEnded", peer=session.label, error=words)
+        elif end.state is State.ESTABLISHED:
             log.warning("BGP session down", event="sessionDown", peer=session.label, error=words)
         elif words != session.last_error:
             log.info("BGP session failed", event="sessionFailed", peer=session.label, error=words)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable
 from typing import Final, Never
 
@@ -11,12 +12,11 @@ from lab.errors import ApiError
 from lab.kits.backoff import Backoff
 from lab.kits.log import Log
 from lab.kube.client import Client
-from lab.kube.errors import NotFound
+from lab.kube.errors import AlreadyExists, NotFound
 from lab.kube.resources import Json, ObjectKey, Resource
 from lab.kube.watch import Change, ChangeType, Reflector
 
 log = Log(__name__)
-FIELD_MANAGER: Final = "metallb-speaker"
 SETTLING: Final = 0.5
 """Seconds to wait after a change before anything is written."""
 
@@ -78,27 +78,33 @@ class StatusWriter:
         for report in wanted.values():
             observed = self.reflector.store.get(ObjectKey(self._namespace, report.name))
             if observed != report.status and self._written.get(report.name) != report.status:
-                await self._apply(report, is_new=observed is None)
+                await self._write(report, observed)
         for key in [key for key in self.reflector.store if key.name not in wanted]:
             await self._delete(key.name)
 
-    async def _apply(self, report: Report, *, is_new: bool) -> None:
-        metadata: Json = {"name": report.name, "namespace": self._namespace}
-        if is_new:
-            described = {**metadata, "labels": report.labels}
-            if self._owner:
-                described["ownerReferences"] = [self._owner]
-            await self._client.apply(
-                self._resource, {"metadata": described}, field_manager=FIELD_MANAGER, force=True
+    async def _write(self, report: Report, observed: Json | None) -> None:
+        if observed is None:
+            await self._create(report)
+        gone = {field: None for field in observed or () if field not in report.status}
+        try:
+            await self._client.patch(
+                self._resource,
+                report.name,
+                {"status": gone | report.status},
+                namespace=self._namespace,
+                subresource="status",
             )
-        await self._client.apply(
-            self._resource,
-            {"metadata": metadata, "status": report.status},
-            field_manager=FIELD_MANAGER,
-            force=True,
-            subresource="status",
-        )
+        except NotFound:
+            return  # deleted a moment ago: the watch brings that, and another turn
         self._written[report.name] = report.status
+
+    async def _create(self, report: Report) -> None:
+        metadata: Json = {"name": report.name, "namespace": self._namespace, "labels": report.labels}
+        if self._owner:
+            metadata["ownerReferences"] = [self._owner]
+        body = {"apiVersion": self._resource.api_version, "kind": self._resource.kind, "metadata": metadata}
+        with contextlib.suppress(AlreadyExists):
+            await self._client.create(self._resource, body)
 
     async def _delete(self, name: str) -> None:
         self._written.pop(name, None)
