@@ -43,7 +43,7 @@ class FakeApi:
     bookmarks: bool = True
     connections: int = 0
     port: int = 0
-    changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
     open: set[asyncio.StreamWriter] = field(default_factory=set)
     after_write: Callable[[str, Json], None] | None = None
 
@@ -92,8 +92,8 @@ class FakeApi:
         self.history.append((self.version, path, {"type": kind, "object": item}))
         if self.after_write:
             self.after_write(path, item)
-        async with self.changed:
-            self.changed.notify_all()
+        changed, self.changed = self.changed, asyncio.Event()
+        changed.set()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
@@ -180,9 +180,9 @@ class FakeApi:
                     _send(writer, event)
                 since = max(since, version)
             await writer.drain()
-            async with self.changed:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self.changed.wait(), 0.05)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0.05):
+                    await self.changed.wait()
 
 
 def _send(writer: asyncio.StreamWriter, event: Json) -> None:
