@@ -27,6 +27,8 @@ QUEUE: Final = 20_000
 REMEMBERED: Final = 4096
 WORDINGS: Final = 10
 WINDOW: Final = 600.0
+FAREWELL: Final = 1.0
+"""Seconds to write what is left when the program ends."""
 
 
 class EventType(StrEnum):
@@ -100,22 +102,32 @@ class Recorder:
             self.dropped += 1
 
     async def run(self) -> Never:
-        """Write what is recorded, in order, until cancelled. An Event that the API refuses is logged and dropped."""
-        while True:
-            entry = await self._queue.get()
-            try:
-                await self._write(entry)
-            except ApiError as error:
-                self.dropped += 1
-                log.warning("could not write an event", reason=entry.reason, error=error.message)
-            finally:
-                self._queue.task_done()
+        """Write what is recorded, in order, until cancelled, and then what is left, for a moment.
 
-    async def flush(self, *, seconds: float) -> None:
-        """Wait until everything recorded so far is written, at most `seconds`; needs `run` to be running."""
+        An Event that the API refuses is logged and dropped.
+        """
         try:
-            async with asyncio.timeout(seconds):
-                await self._queue.join()
+            while True:
+                await self._write_next()
+        except asyncio.CancelledError:
+            await self._write_rest()
+            raise
+
+    async def _write_next(self) -> None:
+        entry = await self._queue.get()
+        try:
+            await self._write(entry)
+        except ApiError as error:
+            self.dropped += 1
+            log.warning("could not write an event", reason=entry.reason, error=error.message)
+        finally:
+            self._queue.task_done()
+
+    async def _write_rest(self) -> None:
+        try:
+            async with asyncio.timeout(FAREWELL):
+                while not self._queue.empty():
+                    await self._write_next()
         except TimeoutError:
             log.warning("events were not written in time", number=self._queue.qsize())
 

@@ -171,6 +171,8 @@ def _assign_again(turn: _Turn, request: Request, addresses: Sequence[Address]) -
     if request.pool and assignment.pool != request.pool:
         turn.clear(f'pool "{request.pool}" is requested')
         return None
+    if not turn.service.ingress:
+        turn.say("IPAllocated", f"Assigned IP {_quoted(assignment.addresses)}")
     return assignment
 
 

@@ -204,7 +204,9 @@ def test_a_decision_that_is_not_in_the_status_yet_is_not_made_again() -> None:
     made.assign(other, addresses("1.0.0.0"))
     assert converge(balanced(), made).ingress == ("1.0.0.1",)
     made.release(other.key)
-    assert converge(balanced(), made).ingress == ("1.0.0.1",)
+    again = converge(balanced(), made)
+    assert again.ingress == ("1.0.0.1",)
+    assert [notice.reason for notice in again.notices] == ["IPAllocated"]
 
 
 def test_an_invalid_wish_leaves_what_the_service_has() -> None:

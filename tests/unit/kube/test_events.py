@@ -46,7 +46,7 @@ def say(recorder: Recorder, message: str, name: str = "web") -> None:
 def test_an_event_says_who_what_when_and_about_what() -> None:
     async def test(api: FakeApi, recorder: Recorder, clock: Clock) -> None:
         say(recorder, "no addresses")
-        await recorder.flush(seconds=5)
+        await recorder._queue.join()
         (event,) = api.objects.values()
         metadata = event.pop("metadata")
         assert (metadata["namespace"], metadata["name"].split(".")[0]) == ("shop", "web")
@@ -79,12 +79,12 @@ def test_repetition_is_counted_for_ten_minutes_and_per_object() -> None:
         for seconds in (0, 10, 599):
             clock.now = START + timedelta(seconds=seconds)
             say(recorder, "no addresses")
-            await recorder.flush(seconds=5)
+            await recorder._queue.join()
         say(recorder, "no addresses", "other")
         clock.now = START + timedelta(seconds=599 + 600)
-        await recorder.flush(seconds=5)
+        await recorder._queue.join()
         say(recorder, "no addresses")
-        await recorder.flush(seconds=5)
+        await recorder._queue.join()
         counts = [(e["involvedObject"]["name"], e["count"], e["lastTimestamp"]) for e in api.objects.values()]
         assert counts[0] == ("web", 3, "2026-01-02T03:14:04Z")
         assert [(name, count) for name, count, _ in counts[1:]] == [("other", 1), ("web", 1)]
@@ -95,10 +95,10 @@ def test_repetition_is_counted_for_ten_minutes_and_per_object() -> None:
 def test_an_event_that_expired_is_written_anew() -> None:
     async def test(api: FakeApi, recorder: Recorder, clock: Clock) -> None:
         say(recorder, "no addresses")
-        await recorder.flush(seconds=5)
+        await recorder._queue.join()
         api.objects.clear()
         say(recorder, "no addresses")
-        await recorder.flush(seconds=5)
+        await recorder._queue.join()
         assert [event["count"] for event in api.objects.values()] == [1]
 
     recording(test)
@@ -108,7 +108,7 @@ def test_ever_new_words_for_one_reason_become_one_event() -> None:
     async def test(api: FakeApi, recorder: Recorder, clock: Clock) -> None:
         for number in range(25):
             say(recorder, f"attempt {number}")
-        await recorder.flush(seconds=5)
+        await recorder._queue.join()
         events = list(api.objects.values())
         assert len(events) == 11
         assert events[-1]["message"] == "(combined from similar events): attempt 24"
@@ -122,8 +122,24 @@ def test_a_refused_event_is_dropped_and_counted() -> None:
         api.faults.append((403, {}))
         say(recorder, "one")
         say(recorder, "two")
-        await recorder.flush(seconds=5)
+        await recorder._queue.join()
         assert recorder.dropped == 1
         assert [event["message"] for event in api.objects.values()] == ["two"]
 
     recording(test)
+
+
+def test_what_is_left_at_the_end_is_still_written() -> None:
+    async def main() -> None:
+        async with FakeApi().serving() as api, Client(api.config()) as client:
+            recorder = Recorder(client, component="c", now=Clock())
+            task = asyncio.create_task(recorder.run())
+            await asyncio.sleep(0)
+            for number in range(3):
+                say(recorder, f"message {number}")
+            task.cancel()
+            await asyncio.wait([task])
+            assert task.cancelled()
+            assert len(api.objects) == 3
+
+    asyncio.run(asyncio.wait_for(main(), 10))
