@@ -25,7 +25,7 @@ lab-down: setup ## Remove the lab: no process, mount or network stays
 	$(BIN)/lab down $(LAB_FILE)
 
 lab-test: setup ## Check the running lab from the client and the router
-	$(BIN)/lab test $(LAB_FILE)
+	$(BIN)/lab test $(LAB_FILE) $(if $(JUNIT),--junit $(JUNIT))
 
 .PHONY: setup
 setup: $(VENV)/.installed ## Install what is missing: packages, virtual environment, completion files
@@ -37,7 +37,9 @@ $(VENV)/.installed: requirements.txt pyproject.toml Makefile
 
 ##@ Develop
 .PHONY: test unit contract lint fmt bench fuzz lock clean
-test: setup lint unit ## Everything: linters, tests without machines, tests with machines of their own
+test: setup lint ## Everything: linters, tests without machines, tests with machines of their own
+	$(BIN)/python -m tests.interop.rootfs
+	$(BIN)/python -m pytest
 	$(BIN)/python -m pytest tests/lifecycle
 
 test-vagrant: setup ## The lab from virtual machines, under software emulation; ten to twenty minutes

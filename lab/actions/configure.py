@@ -47,8 +47,8 @@ class Configure:
         if not pending:
             return
         self._play(context, pending)
-        if context.captures:
-            for name in pending:
+        for name in pending:
+            if context.captures and not _has_a_secret(context, name):
                 context.captures.capture(name, wanted[name])
 
     @staticmethod
@@ -66,6 +66,12 @@ class Configure:
                 environment=environment(context),
                 on_event=lambda event: context.report.detail(_describe(event)),
             )
+
+
+def _has_a_secret(context: Context, name: MachineName) -> bool:
+    """Tell whether the machine's configuration contains a password, which no layer may carry."""
+    ends = (context.topology.router.name, context.topology.control_plane.name)
+    return bool(context.topology.bgp.password) and name in ends
 
 
 def environment(context: Context) -> dict[str, str]:

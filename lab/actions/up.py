@@ -10,8 +10,17 @@ from lab.actions.reach import Reach
 from lab.actions.steps import Step
 
 
-def steps(*, cache: bool = True) -> list[Step]:
-    """Return the steps of `lab up`; without `cache`, every machine is configured again."""
+def steps(*, cache: bool = True, until: str = "") -> list[Step]:
+    """Return the steps of `lab up`, up to the one called `until`.
+
+    Without `cache`, every machine is configured again.
+    """
+    found = _all(cache=cache)
+    titles = [step.title for step in found]
+    return found[: titles.index(until) + 1] if until else found
+
+
+def _all(*, cache: bool) -> list[Step]:
     return [
         CheckHost(),
         PrepareBase(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import click
 
 from lab.actions import artefacts, up
 from lab.actions.proof import Prove
-from lab.actions.steps import Context, perform
+from lab.actions.steps import Context, Step, perform
 from lab.cli.explain import lines
 from lab.cli.lock import LOCK
 from lab.cli.options import file_option, json_option
@@ -34,6 +35,12 @@ TIPS = (
 @click.option(
     "--no-cache", is_flag=True, help="Configure every machine again, even where a kept result is known."
 )
+@click.option(
+    "--until",
+    type=click.Choice([step.title for step in up.steps()]),
+    help="Stop after this step.",
+    default="",
+)
 @click.option("--offline", is_flag=True, help="Use no network: work in a namespace that has none.")
 @click.option(
     "--bundle",
@@ -41,7 +48,13 @@ TIPS = (
     help="Take what would be fetched from this bundle; see lab bundle.",
 )
 def command(
-    file: Path | None, as_json: bool, provider: str, no_cache: bool, offline: bool, bundle: Path | None
+    file: Path | None,
+    as_json: bool,
+    provider: str,
+    no_cache: bool,
+    until: str,
+    offline: bool,
+    bundle: Path | None,
 ) -> None:
     """Build the lab of the topology file, or bring back what is missing or broken in it. Safe to repeat."""
     context = open_lab(file, quiet=as_json, provider=provider)
@@ -50,7 +63,7 @@ def command(
         _confine(context, offline=offline, bundle=bundle)
     say_choice(context)
     begun = time.monotonic()
-    steps = up.steps(cache=not no_cache)
+    steps = up.steps(cache=not no_cache, until=until)
     with changing(context, "up"):
         timings = perform(steps, context)
     seconds = round(time.monotonic() - begun, 1)
@@ -58,8 +71,15 @@ def command(
     if as_json:
         print_json({"lab": name, "seconds": seconds, "steps": [asdict(timing) for timing in timings]})
         return
+    _tell(name, seconds, steps, until)
+
+
+def _tell(name: str, seconds: float, steps: Sequence[Step], until: str) -> None:
     for line in lines(hop for step in steps if isinstance(step, Prove) for hop in step.hops):
         click.echo(line)
+    if until:
+        click.echo(f"lab {name} is up, until “{until}” ({seconds} s)")
+        return
     click.echo(f"lab {name} is up ({seconds} s). Next:")
     for tip in TIPS:
         click.echo(f"  {tip}")

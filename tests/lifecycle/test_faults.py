@@ -104,7 +104,7 @@ def test_a_machine_that_switches_itself_off_stays_off_until_up(running: Lab) -> 
     _exec(running, "k8s-worker2", "systemctl", "poweroff", check=False)
     assert _wait(running, "k8s-worker2", "off")
     assert running.json("plan")["steps"]["create machines"] == ["start k8s-worker2 (off)"]
-    running("up")
+    running.up()
     assert _state(running, "k8s-worker2") == "running"
 
 
@@ -112,5 +112,5 @@ def test_what_a_user_broke_by_hand_is_made_anew(running: Lab) -> None:
     _exec(running, "client", "sh", "-c", "rm /etc/netplan/60-lab-routes.yaml && netplan apply")
     assert not _reaches(running)
     assert any("client" in line for line in running.json("plan")["steps"]["prove the networks"])
-    running("up")
+    running.up()
     assert _reaches(running)

@@ -11,11 +11,11 @@ from tests.lifecycle.leftovers import leftovers
 
 
 def test_it_is_recognised_and_can_be_removed(lab: Lab) -> None:
-    lab("up")
+    lab.up()
     paths = RunPaths(lab.name)
     state = json.loads(paths.state.read_text())
     paths.state.write_text(json.dumps(state | {"version": 0}))
-    refused = lab("up", check=False)
+    refused = lab.up(check=False)
     assert refused.returncode == MachineError.exit_code
     assert "another version" in refused.stderr
     assert "lab down" in refused.stderr

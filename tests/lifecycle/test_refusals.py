@@ -92,16 +92,16 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 @ROOT_ONLY
 def test_a_full_disk(lab: Lab, small_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAB_CACHE_DIR", str(small_disk))
-    _refused(lab("up", check=False), HostError.exit_code, str(small_disk), "LAB_CACHE_DIR")
+    _refused(lab.up(check=False), HostError.exit_code, str(small_disk), "LAB_CACHE_DIR")
     assert list(small_disk.rglob("*.deb")) == []
     monkeypatch.undo()
-    lab("up")
+    lab.up()
 
 
 @ROOT_ONLY
 def test_a_damaged_layer_is_made_again(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a cache of its own, with the base borrowed."""
-    lab("up")
+    lab.up()
     lab("down")
     usual = layers().directory.parent.parent
     own = tmp_path / "cache"
@@ -113,5 +113,5 @@ def test_a_damaged_layer_is_made_again(lab: Lab, tmp_path: Path, monkeypatch: py
     victim.write_text("damaged\n")
     for manifest in (own / "layers").glob("*/*/manifest.json"):
         manifest.write_text(json.dumps({"digest": "damaged"}))
-    lab("up")
+    lab.up()
     assert set(lab.states().values()) == {"running"}
