@@ -10,7 +10,7 @@ from lab.actions.reach import Reach
 from lab.actions.steps import Step
 
 
-def steps(*, cache: bool = True, until: str = "") -> list[Step]:
+def steps(*, cache: bool = True, until: str | None = None) -> list[Step]:
     """Return the steps of `lab up`, up to the one called `until`.
 
     Without `cache`, every machine is configured again.

@@ -52,7 +52,7 @@ def command(
     as_json: bool,
     provider: str,
     no_cache: bool,
-    until: str,
+    until: str | None,
     offline: bool,
     bundle: Path | None,
 ) -> None:
@@ -74,7 +74,7 @@ def command(
     _tell(name, seconds, steps, until)
 
 
-def _tell(name: str, seconds: float, steps: Sequence[Step], until: str) -> None:
+def _tell(name: str, seconds: float, steps: Sequence[Step], until: str | None) -> None:
     for line in lines(hop for step in steps if isinstance(step, Prove) for hop in step.hops):
         click.echo(line)
     if until:
