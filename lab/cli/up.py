@@ -39,7 +39,6 @@ TIPS = (
     "--until",
     type=click.Choice([step.title for step in up.steps()]),
     help="Stop after this step.",
-    default="",
 )
 @click.option("--offline", is_flag=True, help="Use no network: work in a namespace that has none.")
 @click.option(
