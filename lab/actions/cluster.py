@@ -19,7 +19,7 @@ from lab.topology.model import Machine
 ADMIN_CONFIG = "/etc/kubernetes/admin.conf"
 CONTROL_PLANE_UNITS = ("pocket-server.service", "pocket-controllers.service", "pocket-dns.service")
 NODE_UNITS = ("pocket-agent.service", "pocket-proxy.service")
-PATIENCE = 60.0
+PATIENCE = 180.0
 POLL = 0.1
 
 
@@ -96,7 +96,7 @@ def start(context: Context, machine: Machine, units: Sequence[str]) -> None:
 
 
 def wait(claim: Callable[[], bool], otherwise: str, machine: Machine) -> None:
-    """Wait until `claim` holds. Raises CheckError with `otherwise` after a minute."""
+    """Wait until `claim` holds. Raises CheckError with `otherwise` after three minutes."""
     deadline = time.monotonic() + PATIENCE
     while not claim():
         if time.monotonic() > deadline:

@@ -91,7 +91,7 @@ class Prove:
 
     @staticmethod
     def _follow(context: Context) -> list[Hop]:
-        """Return the hops, once they are in order or have had a minute to become so."""
+        """Return the hops, once they are in order or have had three minutes to become so."""
         found: list[Hop] = []
 
         def in_order() -> bool:
