@@ -82,14 +82,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def lab(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Lab]:
     """A lab with two workers that does not exist yet."""
     lab = write_lab(tmp_path, name=f"t{os.getpid()}", workers=getattr(request, "param", 2))
-    yield lab
-    lab("down")
+    try:
+        yield lab
+    finally:
+        lab("down")
 
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """The default lab, up."""
     lab = write_lab(tmp_path_factory.mktemp("lab"), name=f"m{os.getpid()}")
-    lab.up()
-    yield lab
-    lab("down")
+    try:
+        lab.up()
+        yield lab
+    finally:
+        lab("down")

@@ -15,9 +15,11 @@ from tests.lifecycle.conftest import Lab, write_lab
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """The default lab, whole."""
     lab = write_lab(tmp_path_factory.mktemp("whole"), name="whole")
-    lab("up")
-    yield lab
-    lab("down")
+    try:
+        lab("up")
+        yield lab
+    finally:
+        lab("down")
 
 
 def test_every_check_passes_from_the_client_and_the_router(whole: Lab, tmp_path: Path) -> None:
