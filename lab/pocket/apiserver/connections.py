@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -22,19 +22,28 @@ SHUTDOWN_SECONDS = 1
 LINE_BYTES = 64 << 10  # of a request line or a header: selectors and tokens are long
 
 
+Certificate = Mapping[str, Any] | None
+
+
 class _Connection(RequestHandler):
     """aiohttp bounds the time between two requests, not the time to the first one."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
+        self._certificate: Certificate = None
         self._deadline = asyncio.get_running_loop().call_later(FIRST_REQUEST_SECONDS, self.force_close)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._deadline.cancel()
         super().connection_lost(exc)
 
-    def first_request_arrived(self) -> None:
-        self._deadline.cancel()
+    def certificate(self) -> Certificate:
+        """Return the client's verified certificate, decoded; asked for once the first request is there."""
+        if not self._deadline.cancelled():
+            self._deadline.cancel()
+            tls = self.transport.get_extra_info("ssl_object") if self.transport else None
+            self._certificate = tls.getpeercert() if tls else None
+        return self._certificate
 
 
 class _Connections(web.Server):
@@ -88,9 +97,9 @@ async def serving(
     """Serve on a socket until the block ends."""
 
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
-        if isinstance(request.protocol, _Connection):
-            request.protocol.first_request_arrived()
-        return await server.handle(request)
+        connection = request.protocol
+        certificate = connection.certificate() if isinstance(connection, _Connection) else None
+        return await server.handle(request, certificate)
 
     options: dict[str, Any] = {
         "handler_cancellation": True,  # without it the handler of a dead watch lives on

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import ssl
 import uuid
 from collections.abc import Mapping
 from typing import Any
@@ -48,10 +47,12 @@ class Server:
         self.state = state
         self._openapi = OpenApi(state.registry)
 
-    async def handle(self, http: web.BaseRequest) -> web.StreamResponse:
-        """Answer one request; nothing escapes but the end of the connection."""
+    async def handle(
+        self, http: web.BaseRequest, certificate: Mapping[str, Any] | None
+    ) -> web.StreamResponse:
+        """Answer one request of a client, known by its certificate or not; only the connection's end escapes."""
         try:
-            response = await self._answer(http)
+            response = await self._answer(http, certificate)
         except StatusError as error:
             response = _refusal(error)
         except orjson.JSONEncodeError as error:
@@ -67,10 +68,11 @@ class Server:
             )
         return response
 
-    async def _answer(self, http: web.BaseRequest) -> web.StreamResponse:
-        user = self.state.authenticator.authenticate(
-            _certificate(http), http.headers.get("Authorization", "")
-        )
+    async def _answer(
+        self, http: web.BaseRequest, certificate: Mapping[str, Any] | None
+    ) -> web.StreamResponse:
+        token = http.headers.get("Authorization", "")
+        user = self.state.authenticator.authenticate(certificate, token)
         user = impersonated(user, http.headers, self.state.authorizer)
         info = request.parse(http.method, http.path, http.query)
         self._authorize(user, info)
@@ -115,12 +117,6 @@ def _is_in_scope(resource: Resource, info: RequestInfo) -> bool:
     if not resource.namespaced:
         return not info.namespace or resource.qualified == "namespaces"
     return bool(info.namespace) or not info.name or info.verb in {"list", "watch"}
-
-
-def _certificate(http: web.BaseRequest) -> Mapping[str, Any] | None:
-    transport = http.transport
-    tls: ssl.SSLObject | None = transport.get_extra_info("ssl_object") if transport else None
-    return tls.getpeercert() if tls else None
 
 
 def _health(path: str, *, verbose: bool) -> web.Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -43,6 +43,9 @@ class State:
     signer: TokenSigner
     kubelets: Kubelets
     allocations: Allocations
+    chunks: dict[Hashable, bytes] = field(
+        default_factory=dict
+    )  # of events, as watchers of one view share them
 
 
 @dataclass(slots=True)

@@ -18,9 +18,8 @@ from lab.pocket.apiserver.state import Call, shared
 from lab.pocket.apiserver.verbs.reading import selected, selector_of
 from lab.pocket.store import Compacted, Event, EventType, Row
 
-CHUNK = (
-    256  # events written at once: keeps watchers of one resource in step, so that decoded objects are shared
-)
+CHUNK = 256  # events written at once: keeps watchers in step, so that what is made for one serves all
+CHUNKS = 16  # kept for watchers that come to the same events a moment later
 SHORTEST, LONGEST = 1800, 3600  # seconds, when the client names no timeout
 BOOKMARK_SECONDS = 60
 STALLED_SECONDS = 60  # a client that reads nothing for so long is let go
@@ -80,6 +79,8 @@ class _Stream:
         self._resource = call.resource.qualified
         self._namespace = call.info.namespace if call.resource.namespaced else ""
         self._representation = representation.of(call)
+        included = call.query.get("includeObject", "")
+        self._view = (self._resource, call.resource.version, self._namespace, self._representation, included)
         self._cursor = 0
 
     async def run(self, since: int, *, replay: bool) -> None:
@@ -101,7 +102,7 @@ class _Stream:
                 raise expired(error.message) from error
             if events:
                 self._cursor = events[-1].revision
-                await self.send([frame for event in events for frame in self._frames(event)])
+                await self.send([self._encoded(events)])
                 continue
             self._cursor = max(self._cursor, store.revision)
             if time.monotonic() >= bookmark_at:
@@ -144,13 +145,28 @@ class _Stream:
 
     async def send(self, frames: Sequence[bytes]) -> None:
         """Write frames at once; a client that does not take them in time is cut off."""
-        if not frames:
+        data = b"".join(frames)
+        if not data:
             return
         try:
             async with asyncio.timeout(STALLED_SECONDS):
-                await self._response.write(b"".join(frames))
+                await self._response.write(data)
         except TimeoutError as error:
             raise ConnectionResetError("the client stopped reading") from error
+
+    def _encoded(self, events: Sequence[Event]) -> bytes:
+        """Return events as bytes, which watchers of the same view share."""
+        if self._selector:
+            return b"".join(frame for event in events for frame in self._frames(event))
+        shared_chunks = self._call.state.chunks
+        key = (*self._view, events[0].revision, events[-1].revision)
+        chunk = shared_chunks.get(key)
+        if chunk is None:
+            chunk = b"".join(frame for event in events for frame in self._frames(event))
+            if len(shared_chunks) >= CHUNKS:
+                del shared_chunks[next(iter(shared_chunks))]
+            shared_chunks[key] = chunk
+        return chunk
 
     def _frames(self, event: Event) -> Iterator[bytes]:
         """Yield the event as the selector sees it: objects enter its view, change in it and leave it."""
