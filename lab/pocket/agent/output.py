@@ -7,11 +7,13 @@ import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from lab.pocket.agent.logs import LineWriter
 from lab.pocket.agent.runtime import Stdio
 
+LOG_LIMIT: Final = 10 << 20
+"""Bytes of a log file, as kubelet's containerLogMaxSize."""
 LISTENER_LIMIT: Final = 1000
 """Pieces of output that wait for a slow listener before it is dropped."""
 
@@ -97,10 +99,22 @@ class Output:
             transport.close()
             self._take(name, b"", writer.end(self._now()))
 
+    def writes_to(self, file: IO[bytes]) -> bool:
+        """Whether an open file is the one that the log goes to now."""
+        return os.path.sameopenfile(file.fileno(), self._file.fileno()) if not self.ended else True
+
+    def _rotate(self) -> None:
+        """Begin a new file and keep one old one: a container that never stops talking shall not fill the disk."""
+        self._file.close()
+        self.path.replace(self.path.with_suffix(".log.1"))
+        self._file = self.path.open("ab", buffering=0)
+
     def _take(self, name: str, data: bytes, record: bytes) -> None:
         if record:
             self._file.write(record)
             self.grown.set()
+            if self._file.tell() > LOG_LIMIT:
+                self._rotate()
         if data:
             for listener in list(self._listeners):
                 if listener.qsize() > LISTENER_LIMIT:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import IO, Any, Final, Protocol
 
 from lab.errors import HostError, ProtocolError
 from lab.kits.log import Log
@@ -156,21 +156,33 @@ def selection(request: Request) -> Selection:
 async def send_log(exchange: Exchange, path: Path, chosen: Selection, growing: Output | None) -> None:
     """Send a log; with `growing`, also what comes, until its container ends."""
     reader = Reader(chosen)
+    offset = 0 if chosen.tail is None else last_lines(path, chosen.tail)
+    while True:
+        with path.open("rb") as file:
+            file.seek(offset)
+            if await _send_file(exchange, file, reader, growing):
+                return
+        offset = 0  # it was rotated: go on with the next file
+
+
+async def _send_file(exchange: Exchange, file: IO[bytes], reader: Reader, growing: Output | None) -> bool:
+    """Send a file from where it stands; return False when its log goes on in another file."""
     rest = b""
-    with path.open("rb") as file:
-        if chosen.tail is not None:
-            file.seek(last_lines(path, chosen.tail))
-        while not reader.full:
-            if growing:
-                growing.grown.clear()
-            ended = growing is None or growing.ended
-            data = file.read(BATCH)
-            *records, rest = (rest + data).split(b"\n")
-            await exchange.chunk(b"".join([reader.text(record + b"\n") for record in records]))
-            if not data:
-                if ended or growing is None:
-                    return
-                await growing.grown.wait()
+    while not reader.full:
+        if growing:
+            growing.grown.clear()
+        ended = growing is None or growing.ended
+        rotated = growing is not None and not growing.writes_to(file)
+        data = file.read(BATCH)
+        *records, rest = (rest + data).split(b"\n")
+        await exchange.chunk(b"".join([reader.text(record + b"\n") for record in records]))
+        if not data:
+            if rotated:
+                return False
+            if ended or growing is None:
+                return True
+            await growing.grown.wait()
+    return True
 
 
 def _authorize(certificate: dict[str, Any]) -> None:

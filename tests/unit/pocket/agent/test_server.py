@@ -300,3 +300,25 @@ def test_a_log_is_followed_until_its_container_ends(tmp_path):
         return sink.data
 
     assert asyncio.run(scenario()) == b"one\ntwo\n"
+
+
+def test_a_log_that_is_rotated_is_followed_into_its_next_file(tmp_path, monkeypatch):
+    monkeypatch.setattr("lab.pocket.agent.output.LOG_LIMIT", 100)
+    output = Output(tmp_path / "0.log")
+    writer, now = LineWriter("stdout"), datetime.now(UTC)
+    lines = [f"line {n}\n".encode() for n in range(20)]
+
+    async def scenario() -> bytes:
+        sink = Sink()
+        async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+            group.create_task(send_log(sink, output.path, Selection(), output))  # type: ignore[arg-type]  # a stand-in
+            for line in lines:
+                sink.got.clear()
+                output._take("stdout", b"", writer.feed(line, now))
+                await sink.got.wait()
+            await output.end()
+        return sink.data
+
+    assert asyncio.run(scenario()) == b"".join(lines)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0.log", "0.log.1"]
+    assert all(path.stat().st_size < 200 for path in tmp_path.iterdir())
