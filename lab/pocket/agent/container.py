@@ -27,6 +27,8 @@ FIRST_DELAY: Final = 10.0
 LONGEST_DELAY: Final = 300.0
 FORGIVEN_AFTER: Final = 600.0
 """Seconds of running after which a container's earlier ends are forgotten."""
+EAGER: Final = 0.1
+"""Seconds before a probe that has not succeeded yet is asked for the second time."""
 MESSAGE_LIMIT: Final = 4096
 ATTEMPT_AGAIN: Final = (2.0, 5.0, 10.0, 20.0, 40.0, 60.0)
 """Seconds between attempts to start a container that cannot be started."""
@@ -315,27 +317,39 @@ class Container:
                     group.create_task(self._probe(kind, probe))
 
     async def _probe(self, kind: ProbeKind, probe: Json) -> None:
-        """Ask for as long as the answer matters; a startup probe once it has succeeded does not."""
+        """Ask for as long as the answer matters; a startup probe once it has succeeded does not.
+
+        Until the first success it is asked more often than its period says, because somebody waits for it; only the
+        failures of its own pace count.
+        """
         schedule = Schedule.of(probe)
         verdict = Verdict(kind, schedule)
+        clock = asyncio.get_running_loop().time
         await asyncio.sleep(schedule.delay)
+        eager, due = EAGER, clock()
         while True:
-            try:
-                await self._ask(probe, schedule.timeout)
-            except probes.ProbeFailed as error:
-                name = kind.value.removesuffix("Probe").capitalize()
-                self._host.note(self.spec, "Unhealthy", f"{name} probe failed: {error}", EventType.WARNING)
-                changed = verdict.hear(success=False)
-            else:
-                changed = verdict.hear(success=True)
+            counts = clock() >= due
+            if counts:
+                due = clock() + schedule.period
+            success = await self._answers(kind, probe, schedule.timeout, quiet=not counts)
+            changed = (success or counts) and verdict.hear(success=success)
             if changed and await self._decide(kind, healthy=bool(verdict.value)):
                 return
-            # Until it is ready for the first time a container is asked often: its pod shall not wait for a period.
-            await asyncio.sleep(
-                schedule.period
-                if verdict.value is not None or kind is ProbeKind.LIVENESS
-                else min(schedule.period, 0.25)
-            )
+            if success or kind is ProbeKind.LIVENESS:
+                eager = schedule.period
+            await asyncio.sleep(min(eager, max(0.0, due - clock())))
+            eager = min(eager * 1.5, schedule.period)
+
+    async def _answers(self, kind: ProbeKind, probe: Json, seconds: float, *, quiet: bool) -> bool:
+        """Ask once; note a failure as an Event unless it shall be `quiet`."""
+        try:
+            await self._ask(probe, seconds)
+        except probes.ProbeFailed as error:
+            if not quiet:
+                name = kind.value.removesuffix("Probe").capitalize()
+                self._host.note(self.spec, "Unhealthy", f"{name} probe failed: {error}", EventType.WARNING)
+            return False
+        return True
 
     async def _ask(self, probe: Json, seconds: float) -> None:
         if self.run:
