@@ -93,6 +93,7 @@ Commercial support is available at
 </html>
 """
 BALANCER: Final = ("lab-balancer", "localhost/lab-balancer")
+GUESTBOOK: Final = "local/lib/guestbook.py"
 PROGRAMS: Final = Path(__file__).resolve().parents[3]
 """The directory with the package `lab`, from which this agent runs."""
 TOOLS: Final = ("tools", "busybox", "alpine", "debian", "ubuntu", "curlimages/curl", "nicolaka/netshoot")
@@ -110,10 +111,12 @@ def built_in(directory: Path) -> list[Image]:
         shutil.rmtree(partial, ignore_errors=True)
         _skeleton(partial / "base")
         _make_nginx(partial)
+        _make_guestbook(partial)
         partial.rename(place)
     images = [_image("tools", TOOLS, place, command=("/bin/sh",))]
     if shutil.which("nginx"):
         images.append(_nginx(place))
+    images += [_guestbook(place, tier) for tier in ("front", "store")]
     if PROGRAMS.is_relative_to("/usr"):
         images.append(_balancer(place))
     return images
@@ -124,6 +127,17 @@ def _make_nginx(place: Path) -> None:
     _write(place / "nginx/etc/nginx/conf.d/default.conf", NGINX_DEFAULT)
     _write(place / "nginx/docker-entrypoint.sh", NGINX_ENTRYPOINT, mode=0o755)
     _write(place / "nginx-usr/share/nginx/html/index.html", WELCOME)
+
+
+def _make_guestbook(place: Path) -> None:
+    source = (PROGRAMS / "lab/pocket/samples/guestbook.py").read_text()
+    for tier in ("front", "store"):
+        _write(place / f"guestbook-{tier}-usr" / GUESTBOOK, source)
+
+
+def _guestbook(place: Path, tier: str) -> Image:
+    name = f"guestbook-{tier}"
+    return _image(name, (name,), place, command=("python3", "-u", f"/usr/{GUESTBOOK}", tier))
 
 
 def _balancer(place: Path) -> Image:
