@@ -1,9 +1,7 @@
-"""What the BGP codec costs: `python -m tests.bench.bgp` prints JSON (seconds of CPU)."""
+"""What the BGP codec costs: `python -m tests.bench.bgp`."""
 
 from __future__ import annotations
 
-import json
-import resource
 import time
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
@@ -15,12 +13,14 @@ from lab.wire.bgp import (
     Family,
     Path,
     Prefix,
+    Send,
     Session,
     SessionConfig,
     UpdateReceived,
 )
 from lab.wire.bgp.constants import MessageType
 from lab.wire.bgp.messages import Keepalive
+from tests.bench.report import Figure, publish
 from tests.fuzz.bgp_seeds import SEEDS
 
 PREFIXES = 100_000
@@ -65,17 +65,23 @@ def main() -> None:
     v4: dict[Prefix, Path] = {IPv4Network((0x0A000000 + n, 32)): path for n in range(PREFIXES)}
     v6: dict[Prefix, Path] = {IPv6Network(((0x20010DB8 << 96) + n, 128)): path for n in range(PREFIXES)}
     session = established()
-    result: dict[str, object] = {"prefixes": PREFIXES}
-    result["encode_ipv4_seconds"] = timed(lambda: announce(session, v4))
-    data = b"".join(o.data for o in session.outputs() if hasattr(o, "data"))
-    result["messages_ipv4"] = session.updates_sent
-    result["nothing_to_do_seconds"] = timed(lambda: announce(session, v4))
-    result["one_more_seconds"] = timed(lambda: announce(session, v4 | {IPv4Network("192.0.2.1/32"): path}))
-    result["withdraw_ipv4_seconds"] = timed(lambda: announce(session, {}))
-    result["encode_ipv6_seconds"] = timed(lambda: announce(session, v6))
-    result["decode_ipv4_seconds"] = timed(lambda: received(data))
-    result["max_rss_mib"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
-    print(json.dumps(result, indent=2))
+    work: dict[str, Callable[[], object]] = {
+        "announce IPv4": lambda: announce(session, v4),
+        "find nothing to announce": lambda: announce(session, v4),
+        "withdraw IPv4": lambda: announce(session, {}),
+        "announce IPv6": lambda: announce(session, v6),
+    }
+    seconds = {name: timed(do) for name, do in work.items()}
+    data = b"".join(o.data for o in session.outputs() if isinstance(o, Send))
+    figures = [
+        Figure(name=f"{PREFIXES} prefixes: {name}", unit="s", target=1.0, runs=(value,))
+        for name, value in seconds.items()
+    ]
+    reading = timed(lambda: received(data))
+    figures.append(
+        Figure(name=f"{3 * PREFIXES} prefixes: read all of that", unit="s", target=3.0, runs=(reading,))
+    )
+    publish("BGP codec, seconds of CPU", figures)
 
 
 if __name__ == "__main__":
