@@ -1,44 +1,78 @@
-"""`lab status`: the machines at a glance."""
+"""`lab status`: machines, BGP sessions, Services and their addresses at a glance."""
 
 from __future__ import annotations
 
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 
+from lab.actions.overview import Overview, look
+from lab.actions.steps import Context
 from lab.cli.options import file_option, json_option
 from lab.cli.output import print_json
 from lab.cli.session import open_lab
-from lab.machines.port import Link, MachineStatus, State
+from lab.machines.port import LabStatus, Link, MachineStatus, State
 from lab.topology.model import Machine
 
 COLOURS = {State.RUNNING: "green", State.STARTING: "yellow", State.FROZEN: "blue", State.FAILED: "red"}
+PERIOD = 1.0
 
 
 @click.command
 @file_option
 @json_option
-def command(file: Path | None, as_json: bool) -> None:
-    """Show what exists of the lab. Needs no root. Exit code 1 when a machine is not as it should be."""
+@click.option("--watch", is_flag=True, help="Show it again every second, until Ctrl-C.")
+def command(file: Path | None, as_json: bool, watch: bool) -> None:
+    """Show what exists of the lab. Exit code 1 when a machine is not as it should be.
+
+    Needs no root for the machines; sessions and Services are asked inside of them, and shown to root only.
+    """
     context = open_lab(file, quiet=as_json)
+    while watch:
+        text = "\n".join(_lines(context, context.provider.status()))
+        click.clear()
+        click.echo(text)
+        time.sleep(PERIOD)
     status = context.provider.status()
-    rows = [(machine, status.machine(machine.name)) for machine in context.topology.machines]
     if as_json:
-        machines = [_json(machine, known) for machine, known in rows]
-        print_json({"lab": context.topology.name, "up": status.exists, "machines": machines})
-    elif not status.exists:
-        click.echo(f"lab {context.topology.name} is not up. Build it with: lab up")
+        print_json(_json(context, status))
     else:
-        if status.project != str(context.project):
-            click.echo(f"this is the lab of {status.project}", err=True)
-        width = max(len(machine.name) for machine, _ in rows)
-        for machine, known in rows:
-            click.echo(_line(machine, known, width))
-    if not all(known.healthy for _, known in rows):
+        click.echo("\n".join(_lines(context, status)))
+    if not all(status.machine(machine.name).healthy for machine in context.topology.machines):
         raise click.exceptions.Exit(1)
 
 
-def _line(machine: Machine, known: MachineStatus, width: int) -> str:
+def _overview(context: Context, status: LabStatus) -> Overview:
+    may_enter = os.geteuid() == 0 or not context.needs_root
+    return look(context) if status.exists and may_enter else Overview()
+
+
+def _lines(context: Context, status: LabStatus) -> Iterator[str]:
+    if not status.exists:
+        yield f"lab {context.topology.name} is not up. Build it with: lab up"
+        return
+    if status.project and status.project != str(context.project):
+        yield f"this is the lab of {status.project}"
+    width = max(len(machine.name) for machine in context.topology.machines)
+    for machine in context.topology.machines:
+        yield _machine_line(machine, status.machine(machine.name), width)
+    overview = _overview(context, status)
+    if overview.sessions:
+        yield ""
+    for session in overview.sessions:
+        state = click.style(f"{session.state:<12}", fg="green" if session.established else "red")
+        yield f"{session.peer:<{width}}  {state} {session.worker}"
+    if overview.services:
+        yield ""
+    for service in overview.services:
+        yield f"{', '.join(service.addresses) or '<pending>':<{width}}  {service.name}"
+
+
+def _machine_line(machine: Machine, known: MachineStatus, width: int) -> str:
     addresses = ", ".join(str(a) for interface in machine.interfaces for a in interface.addresses)
     state = click.style(f"{known.state:<9}", fg=COLOURS.get(known.state, "white"))
     notes = [f"{network}: {_describe(link)}" for network, link in known.links.items() if link != Link()]
@@ -51,7 +85,19 @@ def _describe(link: Link) -> str:
     return f"{link.loss} % loss" if link.up else "unplugged"
 
 
-def _json(machine: Machine, known: MachineStatus) -> dict[str, object]:
+def _json(context: Context, status: LabStatus) -> dict[str, object]:
+    overview = _overview(context, status)
+    machines = [_machine(machine, status.machine(machine.name)) for machine in context.topology.machines]
+    return {
+        "lab": context.topology.name,
+        "up": status.exists,
+        "machines": machines,
+        "sessions": [asdict(session) for session in overview.sessions],
+        "services": [asdict(service) for service in overview.services],
+    }
+
+
+def _machine(machine: Machine, known: MachineStatus) -> dict[str, object]:
     return {
         "name": machine.name,
         "role": machine.role.value,

@@ -91,12 +91,16 @@ def _cluster(context: Context, namespace: str, service: Json | None) -> dict[str
     }
 
 
+def sessions(context: Context) -> tuple[Session, ...]:
+    """Return the BGP sessions as the router's BIRD sees them; none when it does not answer."""
+    said = _run(context, context.topology.router, ["birdc", "show", "protocols", "all"])
+    return tuple(_sessions(said, context))
+
+
 def _router(context: Context, address: str) -> dict[str, Any]:
     prefix = f"{address}/{128 if ':' in address else 32}"
     router, family = context.topology.router, "-6" if ":" in address else "-4"
-    found: dict[str, Any] = {
-        "sessions": tuple(_sessions(_run(context, router, ["birdc", "show", "protocols", "all"]), context))
-    }
+    found: dict[str, Any] = {"sessions": sessions(context)}
     if not address:
         return found
     routes = json.loads(_run(context, router, ["ip", family, "-json", "route", "show", address]) or "[]")
