@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
 
 from lab.cli.options import file_option
-from lab.cli.privilege import become
+from lab.cli.privilege import become, become_root
 from lab.cli.session import ask_for_root, machine_argument, machine_named, open_lab
 from lab.errors import MachineError
 
@@ -32,6 +33,8 @@ def command(
         path = context.provider.status().machine(name).console
         if path is None or not path.exists():
             raise MachineError(f"{name} never wrote to a console", hint="lab up")
+        if not os.access(path, os.R_OK):
+            become_root("read a console that the hypervisor keeps to itself")
         become(["tail", *options, str(path)])
     ask_for_root(context, "read a machine's journal")
     argv = ["journalctl", "--no-pager", *options, *([f"--unit={unit}"] if unit else [])]

@@ -15,7 +15,17 @@ from lab.machines.cache import cache_directory
 
 OFFLINE = "LAB_OFFLINE"
 """Set in the environment of a process that left the network."""
-KEEP = ("TERM", "COLORTERM", "NO_COLOR", "LANG", "LAB_DEBIAN_MIRROR", "http_proxy", "https_proxy", "no_proxy")
+KEEP = (
+    "TERM",
+    "COLORTERM",
+    "NO_COLOR",
+    "LANG",
+    "LAB_DEBIAN_MIRROR",
+    "LAB_VAGRANT_KEYS",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+)
 
 
 def become_root(why: str) -> None:

@@ -55,7 +55,7 @@ def find(hypervisor: Hypervisor) -> Box | None:
 
 def found() -> list[Box]:
     """Return every box in the cache."""
-    catalogues = sorted(boxes().directory.glob(f"*/tree/{CATALOGUE}"))
+    catalogues = sorted(boxes().directory.glob(f"[!.]*/tree/{CATALOGUE}"))
     return [_read(catalogue.parents[1]) for catalogue in catalogues]
 
 
@@ -68,6 +68,8 @@ def build(hypervisor: Hypervisor, on_line: Callable[[str], None]) -> Box:
         raise HostError(
             f"the box is for x86_64, and this host is {platform.machine()}", hint="name a public box"
         )
+    if os.geteuid() != 0:
+        raise HostError("root is needed to unpack Debian's packages", hint="lab box build asks for it")
     keys = "".join(_public_keys())
 
     def fill(tree: Path) -> None:
