@@ -92,7 +92,7 @@ def kubectl(context: Context, *argv: str, stdin: str = "") -> str:
 def start(context: Context, machine: Machine, units: Sequence[str]) -> None:
     argv = ["systemctl", "restart", *units]
     enter = context.provider.enter(machine.name, argv, user="root", terminal=False)
-    subprocess.run(enter, capture_output=True, timeout=30, check=True)
+    subprocess.run(enter, capture_output=True, timeout=PATIENCE, check=True)
 
 
 def wait(claim: Callable[[], bool], otherwise: str, machine: Machine) -> None:
