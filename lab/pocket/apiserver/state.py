@@ -114,7 +114,7 @@ class Call:
         return int(text)
 
 
-@lru_cache(maxsize=2048)
+@lru_cache(maxsize=512)
 def shared(row: Row) -> Object:
     """Return a row's object, decoded once for all who only look: never change it."""
     return row.decoded()

@@ -26,8 +26,8 @@ class StoreError(ApiError):
 class Limits:
     """How far back watches may resume; the log is dropped from its old end beyond either bound."""
 
-    events: int = 20_000
-    bytes: int = 16 << 20
+    events: int = 10_000
+    bytes: int = 8 << 20
 
 
 class _Batch:

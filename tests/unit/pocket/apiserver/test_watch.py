@@ -135,3 +135,23 @@ def test_options_that_exclude_each_other_are_refused(tmp_path):
         assert answer.body["details"]["causes"][0]["field"] == "resourceVersionMatch"
 
     converse(tmp_path, talk)
+
+
+def test_watchers_share_what_is_encoded_only_if_they_see_the_same(tmp_path):
+    everywhere, elsewhere = "/api/v1/secrets", "/api/v1/namespaces/kube-public/secrets"
+
+    async def talk(client: Client) -> None:
+        since = (await client.ok("GET", SECRETS))["metadata"]["resourceVersion"]
+        query = f"watch=true&resourceVersion={since}"
+        async with (
+            client.watch(f"{SECRETS}?{query}") as first,
+            client.watch(f"{SECRETS}?{query}") as second,
+            client.watch(f"{everywhere}?{query}") as third,
+            client.watch(f"{elsewhere}?{query}") as fourth,
+        ):
+            await client.ok("POST", SECRETS, secret("a"))
+            await client.ok("POST", elsewhere, secret("b"))
+            assert [seen(await following()) for following in (first, second, third)] == [("ADDED", "a")] * 3
+            assert [seen(await following()) for following in (third, fourth)] == [("ADDED", "b")] * 2
+
+    converse(tmp_path, talk)
