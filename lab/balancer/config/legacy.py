@@ -42,6 +42,7 @@ ADVERTISEMENT: Final = {
     "localpref": "localPref",
     "communities": "communities",
 }
+FIRST_RELEASES: Final = {"cidr": "addresses", "advertisements": "bgp-advertisements"}
 BFD: Final = {
     "receive-interval": "receiveInterval",
     "transmit-interval": "transmitInterval",
@@ -63,7 +64,7 @@ class LegacyError(LabError):
 
 def convert(document: Any, *, namespace: str) -> Converted:
     """Return the objects for the parsed content of key `config`; raises LegacyError."""
-    sections = _mapping(document, "config")
+    sections = _of_first_releases(_mapping(document, "config"))
     if unknown := sorted(str(name) for name in set(sections) - SECTIONS):
         raise LegacyError(
             f"config: unknown section {unknown[0]!r}; there can be {', '.join(sorted(SECTIONS))}"
@@ -79,6 +80,20 @@ def convert(document: Any, *, namespace: str) -> Converted:
     for _, item in objects:
         item["metadata"]["namespace"] = namespace
     return objects
+
+
+def _of_first_releases(sections: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the sections with pools of MetalLB up to 0.2 as 0.3 wrote them; those knew BGP alone."""
+    pools = sections.get("address-pools")
+    if not isinstance(pools, list):
+        return sections
+    return {**sections, "address-pools": [_renamed(pool) for pool in pools]}
+
+
+def _renamed(pool: Any) -> Any:
+    if not isinstance(pool, dict) or "cidr" not in pool:
+        return pool
+    return {"protocol": "bgp", **{FIRST_RELEASES.get(key, key): value for key, value in pool.items()}}
 
 
 def _named(

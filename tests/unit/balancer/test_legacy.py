@@ -134,6 +134,19 @@ CASES: dict[str, tuple[str, dict[str, Json]]] = {
             "L2Advertisement/l2advertisement1": {"ipAddressPools": ["my-pool"]},
         },
     ),
+    "address pools of the first releases": (
+        """
+        address-pools:
+        - name: default
+          cidr: [192.168.10.0/24]
+          advertisements:
+          - aggregation-length: 32
+        """,
+        {
+            "IPAddressPool/default": {"addresses": ["192.168.10.0/24"]},
+            "BGPAdvertisement/bgpadvertisement1": {"aggregationLength": 32, "ipAddressPools": ["default"]},
+        },
+    ),
 }
 
 
