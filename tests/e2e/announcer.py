@@ -6,26 +6,14 @@ router over BGP. Nothing here decides what works: the router and the client do.
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Callable, Iterable
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 from lab.topology.model import Address, Machine, Topology
+from tests.e2e.eventually import wait_until
 
 DIRECTORY = "/run/announcer"
-PATIENCE = 20.0
-
-
-def wait_until(claim: Callable[[], bool], *, patience: float = PATIENCE) -> bool:
-    """Return whether `claim` came true within `patience` seconds."""
-    deadline = time.monotonic() + patience
-    while not claim():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.1)
-    return True
 
 
 def external_address(topology: Topology) -> IPv4Address:
@@ -110,9 +98,3 @@ class Announcers:
     @staticmethod
     def _write(host: Any, name: str, content: str) -> None:
         host.check_output("printf %%s %s > %s", content, f"{DIRECTORY}/{name}")
-
-
-def kernel_next_hops(router: Any, address: Address) -> set[str]:
-    """Return the next hops of the kernel's route to `address`."""
-    routes = json.loads(router.check_output("ip -json route show %s", str(address)) or "[]")
-    return {hop["gateway"] for route in routes for hop in route.get("nexthops", [route])}

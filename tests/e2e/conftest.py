@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import testinfra
@@ -12,6 +13,9 @@ import testinfra
 from lab.topology.model import Topology
 from tests.e2e.announcer import Announcers
 from tests.e2e.backend import FILE_VARIABLE, topology_under_test
+from tests.e2e.kubectl import Kubectl
+
+SPEAKERS = ("daemonsets", "--all-namespaces", "--selector=app=metallb,component=speaker")
 
 Host = Any
 """A testinfra host."""
@@ -47,6 +51,32 @@ def client(on: Callable[[str], Host], topology: Topology) -> Host:
     return on(topology.client.name)
 
 
+@pytest.fixture(scope="session")
+def kubectl(client: Host) -> Kubectl:
+    return Kubectl(client)
+
+
+@pytest.fixture(scope="session")
+def speakers(kubectl: Kubectl) -> bool:
+    """Whether a load balancer runs in the cluster."""
+    return bool(kubectl.json("get", *SPEAKERS)["items"])
+
+
+@pytest.fixture(scope="session")
+def load_balancer(speakers: bool) -> None:
+    if not speakers:
+        pytest.skip("not run: no load balancer is installed")
+
+
+@pytest.fixture(scope="module")
+def shared_namespace(load_balancer: None, kubectl: Kubectl) -> Iterator[str]:
+    """A namespace for the tests of one file, gone afterwards with all that is in it."""
+    name = f"e2e-{uuid4().hex[:6]}"
+    kubectl("create", "namespace", name)
+    yield name
+    kubectl("delete", "namespace", name)
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Parametrize `machine`, `node` and `pool_subnet` from the topology under test."""
     if FILE_VARIABLE not in os.environ:
@@ -63,8 +93,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture(scope="module")
-def announcers(on: Callable[[str], Host], topology: Topology) -> Any:
+def announcers(on: Callable[[str], Host], topology: Topology, speakers: bool) -> Iterator[Announcers]:
     """Every worker announces the first address of the pool and answers on it; gone again afterwards."""
+    if speakers:
+        pytest.skip(
+            "not run: the load balancer has the workers' sessions; test_load_balancer asks it instead"
+        )
     stand_ins = Announcers(topology, on)
     stand_ins.start()
     yield stand_ins

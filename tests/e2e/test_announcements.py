@@ -9,7 +9,9 @@ import pytest
 
 from lab.topology.model import Topology
 from lab.topology.naming import peer_name
-from tests.e2e.announcer import Announcers, kernel_next_hops, wait_until
+from tests.e2e.announcer import Announcers
+from tests.e2e.eventually import wait_until
+from tests.e2e.routes import kernel_next_hops
 
 REQUESTS = 60
 FORBIDDEN = ("10.66.0.0/24", "172.16.254.128/25", "192.0.2.1/32")
