@@ -1,11 +1,13 @@
-"""Follows what the speaker's configuration is made from; the last good one stays in force."""
+"""Follows what the speaker's configuration is made from; what is wrong does not replace what was right."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
+from typing import Any, TypeVar
 
-from lab.balancer.config import Loaded, Objects, load
+from lab.balancer.config import Loaded, Objects, Severity, load
+from lab.balancer.model import Configuration
 from lab.balancer.resources import (
     BFD_PROFILES,
     BGP_ADVERTISEMENTS,
@@ -19,6 +21,30 @@ from lab.balancer.service import Node
 from lab.kube.client import Client
 from lab.kube.resources import SECRETS, Json, Resource
 from lab.kube.watch import Reflector, without_managed_fields
+
+K = TypeVar("K", bound=str)
+V = TypeVar("V")
+
+
+def in_force(loaded: Loaded, before: Configuration) -> Configuration:
+    """Return what to work with: objects with mistakes stay as they were before, or stay out if they are new."""
+    wrong = {(p.kind, p.name) for p in loaded.problems if p.severity is not Severity.WARNING}
+    now = loaded.configuration
+    return replace(
+        now,
+        pools=_sound("IPAddressPool", now.pools, before.pools, wrong),
+        bgp_advertisements=_sound(
+            "BGPAdvertisement", now.bgp_advertisements, before.bgp_advertisements, wrong
+        ),
+        peers=_sound("BGPPeer", now.peers, before.peers, wrong),
+    )
+
+
+def _sound(
+    kind: str, now: Mapping[K, V], before: Mapping[K, V], wrong: Collection[tuple[str, str]]
+) -> Mapping[K, V]:
+    chosen = {name: before.get(name) if (kind, name) in wrong else value for name, value in now.items()}
+    return {name: value for name, value in chosen.items() if value is not None}
 
 
 class ConfigurationWatch:

@@ -57,7 +57,10 @@ def session_report(node: str, session: PeerSession) -> Report:
         "announcedPrefixes": session.pump.session.announced,
         "lastError": session.last_error,
     }
-    labels = {SESSION_NODE_LABEL: node, "frrk8s.metallb.io/peer": str(endpoint.address).replace(":", "-")}
+    labels = {
+        SESSION_NODE_LABEL: node,
+        "frrk8s.metallb.io/peer": str(endpoint.address).replace(":", "-").strip("-"),
+    }
     return Report(f"session-{_digest(node, session.peer.name)}", labels, status)
 
 
@@ -71,7 +74,7 @@ def configuration_report(
         "configReconcilerValid",
         not summary,
         "ConfigurationError" if summary else "Reconciled",
-        "the last good configuration stays in use" if mistakes else "the configuration is in use",
+        "objects with mistakes stay as they were" if mistakes else "the configuration is in use",
     )
     status = {
         "result": "Invalid" if summary else "Valid",

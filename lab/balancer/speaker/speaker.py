@@ -13,6 +13,7 @@ from http import HTTPStatus
 from typing import Any, Final, Never
 
 from lab.balancer.config import Loaded
+from lab.balancer.model import Configuration
 from lab.balancer.resources import BGP_SESSION_STATES, CONFIGURATION_STATES, SERVICE_BGP_STATUSES
 from lab.balancer.service import (
     EndpointSlice,
@@ -24,7 +25,7 @@ from lab.balancer.service import (
 )
 from lab.balancer.speaker.announcer import Announcer
 from lab.balancer.speaker.bgp_dialect import BgpDialect
-from lab.balancer.speaker.configuration import ConfigurationWatch
+from lab.balancer.speaker.configuration import ConfigurationWatch, in_force
 from lab.balancer.speaker.decide import Situation
 from lab.balancer.speaker.endpoints import EndpointIndex
 from lab.balancer.speaker.metrics import SpeakerMetrics
@@ -70,6 +71,8 @@ class Speaker:
         self._node = Node(options.node_name, {})
         self._loaded: Loaded | None = None
         self._is_configured = False
+        """Whether there was ever a configuration without mistakes."""
+        self._in_force = Configuration()
         self._dirty: set[ObjectKey] = set()
         self._everything = True
         self._changed = asyncio.Event()
@@ -144,8 +147,6 @@ class Speaker:
             self._configure()
         keys = {*self._services.store, *self._announcer.verdicts} if self._everything else self._dirty
         self._everything, self._dirty = False, set()
-        if not self._is_configured:
-            return
         for number, key in enumerate(keys, start=1):
             self._announcer.consider(key, self._services.store.get(key), self._endpoints.of(key))
             if number % AT_ONCE == 0:
@@ -159,21 +160,24 @@ class Speaker:
         return (self._services, self._slices, self._nodes, *self._configuration.reflectors)
 
     def _configure(self) -> None:
-        """Adopt the configuration if it is right; else the last good one stays in force."""
+        """Adopt what is right in the configuration; objects with mistakes stay as they were."""
         self._node = self._nodes.store.get(ObjectKey("", self._options.node_name), self._node)
         self._loaded = loaded = self._configuration.read(self._node)
-        if loaded.valid:
-            self._is_configured = True
-            ignore = self._options.ignore_exclude_label
-            self._dialect.adopt(
-                Situation(configuration=loaded.configuration, node=self._node, ignore_exclude_label=ignore)
-            )
-        else:
+        if not loaded.valid:
             log.warning(
-                "the configuration has mistakes, the last good one stays in force",
+                "the configuration has mistakes, what was right stays in force",
                 event="configInvalid",
                 error="; ".join(str(problem) for problem in loaded.problems),
             )
+        self._is_configured |= loaded.valid
+        self._in_force = in_force(loaded, self._in_force)
+        self._dialect.adopt(
+            Situation(
+                configuration=self._in_force,
+                node=self._node,
+                ignore_exclude_label=self._options.ignore_exclude_label,
+            )
+        )
         self._statuses[CONFIGURATION_STATES].note()
 
     def _service_changed(self, change: Change[Service]) -> None:
@@ -250,7 +254,7 @@ class Speaker:
         behind = [r.resource.plural for r in self._reflectors if not r.synced.is_set()]
         if behind:
             return Response(f"not yet listed: {', '.join(behind)}\n", HTTPStatus.SERVICE_UNAVAILABLE)
-        return Response("announcing\n" if self._is_configured else "no valid configuration yet\n")
+        return Response("announcing\n")
 
 
 def _restart(options: Options) -> Restart:

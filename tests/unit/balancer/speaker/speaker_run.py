@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, ip_address
 from typing import Any
@@ -136,10 +136,10 @@ class Cluster:
         return [f"{e['involvedObject']['name']} {e['reason']} {e['message']}" for e in found]
 
     @contextlib.asynccontextmanager
-    async def speaker(self, **options: Any) -> AsyncIterator[Speaker]:
+    async def speaker(self, *, listeners: Sequence[Listener] = (), **options: Any) -> AsyncIterator[Speaker]:
         async with Client(self.api.config(), timeout=5) as client:
             known: Json = {"node_name": NODE, "drain_seconds": 0.05, "uptime": 1000.0}
-            speaker = Speaker(client, Options(**(known | options)))
+            speaker = Speaker(client, Options(**(known | options)), listeners=listeners)
             task = asyncio.create_task(speaker.run())
             try:
                 yield speaker
@@ -149,29 +149,48 @@ class Cluster:
                 assert all(t.cancelled() for t in done), task.exception()
 
 
-@contextlib.asynccontextmanager
-async def routing() -> AsyncIterator[Router]:
+def _pump(router: Router, port: int, *, passive: bool) -> Pump:
     config = SessionConfig(
         local_asn=Asn(11000),
         peer_asn=Asn(22000),
         router_id=IPv4Address("10.0.0.1"),
         families=frozenset(Family),
-        passive=True,
+        passive=passive,
         idle_hold_time=0.1,
         graceful_restart=Restart(),
     )
+    endpoint = Endpoint(address=ROUTER, port=port)
+    pump = Pump(Session(config, jitter=lambda: 0.1), endpoint, on_event=router.learn)
+    pump.announce({})
+    return pump
+
+
+@contextlib.asynccontextmanager
+async def routing() -> AsyncIterator[Router]:
+    """Have a router that waits to be called."""
     listener, router = Listener(ROUTER, 0), Router()
     router.port = listener.port
-    pump = Pump(Session(config, jitter=lambda: 1.0), Endpoint(address=ROUTER), on_event=router.learn)
+    pump = _pump(router, 0, passive=True)
     listener.add(pump)
     await listener.start()
-    pump.announce({})
     pump.start()
     try:
         yield router
     finally:
         await pump.stop()
         listener.close()
+
+
+@contextlib.asynccontextmanager
+async def calling(port: int) -> AsyncIterator[Router]:
+    """Have a router that calls."""
+    router = Router()
+    pump = _pump(router, port, passive=False)
+    pump.start()
+    try:
+        yield router
+    finally:
+        await pump.stop()
 
 
 def in_cluster(test: Callable[[Cluster], Awaitable[None]], *, seconds: float = 10) -> None:

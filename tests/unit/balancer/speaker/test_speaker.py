@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from lab.balancer.service import EXCLUDE_LABEL
+from lab.links.bgp_tcp import Listener
 from lab.wire.bgp import GRACEFUL_SHUTDOWN, Cause, Community
-from tests.unit.balancer.speaker.speaker_run import NODE, Cluster, in_cluster
+from tests.unit.balancer.speaker.speaker_run import METALLB, NODE, NS, ROUTER, Cluster, calling, in_cluster
 
 
 def test_a_service_becomes_a_route_and_goes_again() -> None:
@@ -61,7 +62,7 @@ def test_advertisements_change_without_losing_the_session() -> None:
     in_cluster(test)
 
 
-def test_mistakes_leave_the_last_good_configuration_in_force() -> None:
+def test_mistakes_leave_what_was_right_in_force() -> None:
     async def test(cluster: Cluster) -> None:
         await cluster.configure()
         await cluster.service("web", "10.20.30.1")
@@ -71,8 +72,40 @@ def test_mistakes_leave_the_last_good_configuration_in_force() -> None:
             await cluster.until(lambda: cluster.statuses("configurationstates")[0]["result"] == "Invalid")
             await cluster.service("api", "10.20.30.2")
             await cluster.until_routed("10.20.30.1/32", "10.20.30.2/32")
+            other = {"peers": ["router"], "aggregationLength": 24}
+            await cluster.put(f"{METALLB}/bgpadvertisements", "other", NS, spec=other)
+            await cluster.until_routed("10.20.30.1/32", "10.20.30.2/32", "10.20.30.0/24")
             await cluster.advertise()
             await cluster.until(lambda: cluster.statuses("configurationstates")[0]["result"] == "Valid")
+
+    in_cluster(test)
+
+
+def test_a_start_with_mistakes_uses_what_is_right() -> None:
+    async def test(cluster: Cluster) -> None:
+        await cluster.configure()
+        await cluster.service("web", "10.20.30.1")
+        await cluster.peer("broken", peerAddress="10.0.0.9", bfdProfile="no-such-profile")
+        async with cluster.speaker() as speaker:
+            await cluster.until_routed("10.20.30.1/32")
+            assert list(speaker._dialect.sessions.current) == ["router"]
+            assert "metallb_k8s_client_config_loaded_bool 0" in speaker.routes["/metrics"]().body
+            await cluster.peer("broken", peerAddress="10.0.0.9")
+            await cluster.until(lambda: len(speaker._dialect.sessions.current) == 2)
+            assert cluster.router.established == 1
+
+    in_cluster(test)
+
+
+def test_peers_may_call() -> None:
+    async def test(cluster: Cluster) -> None:
+        await cluster.configure(peerPort=1)  # nobody listens there
+        await cluster.service("web", "10.20.30.1")
+        listener = Listener(ROUTER, 0)
+        await listener.start()
+        async with cluster.speaker(listeners=[listener]), calling(listener.port) as caller:
+            await cluster.until(lambda: set(caller.rib) == {"10.20.30.1/32"})
+        listener.close()
 
     in_cluster(test)
 
