@@ -21,6 +21,8 @@ OPTIONS: Final = {
     "ConnectTimeout": "10",
     "LogLevel": "ERROR",
 }
+TIMEOUT: Final = "120"
+"""Seconds that Ansible waits for a connection or for sudo: ten, its own, are few under emulation."""
 PERSIST: Final = "60"
 """Seconds that an idle connection stays open."""
 
@@ -65,6 +67,7 @@ class Reach:
             "ansible_user": self.user,
             "ansible_ssh_private_key_file": self.keys[0],
             "ansible_ssh_common_args": shlex.join(options(OPTIONS)),
+            "ansible_ssh_timeout": TIMEOUT,
         }
 
 
