@@ -43,7 +43,7 @@ def accept(store: Store, crd: Object) -> None:
         status["acceptedNames"] = dict(names)
         _set(status, "NamesAccepted", "True", "NoConflicts", "no conflicts found")
         _set(status, "Established", "True", "InitialNamesAccepted", "the initial names have been accepted")
-    storage = [version["name"] for version in crd["spec"]["versions"] if version.get("storage")]
+    storage = [version["name"] for version in crd["spec"].get("versions") or () if version.get("storage")]
     stored = status.setdefault("storedVersions", [])
     stored += [name for name in storage if name not in stored]
 

@@ -185,7 +185,7 @@ def _slices(
             writes.append(Create(ENDPOINT_SLICES, body))
             continue
         left.remove(old)
-        if any(old.get(field) != body[field] for field in ("endpoints", "ports")) or labels_of(
+        if any((old.get(field) or []) != body[field] for field in ("endpoints", "ports")) or labels_of(
             old
         ) != labels_of(body):
             metadata = {**old["metadata"], "labels": labels_of(body)}
