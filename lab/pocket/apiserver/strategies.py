@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Callable, Iterable
 
-from lab.pocket.api import validation
+from lab.pocket.api import schema, validation
 from lab.pocket.api.errors import AllocationError, InvalidError
 from lab.pocket.api.field import FieldError
+from lab.pocket.api.warnings import warnings_about
 from lab.pocket.apiserver import authorization, crds, escalation, metadata, namespaces, pod_admission
 from lab.pocket.apiserver.errors import StatusError, forbidden, refuse
+from lab.pocket.apiserver.processing import schema_of
 from lab.pocket.apiserver.registry import CRDS, Resource
 from lab.pocket.apiserver.state import Call
 from lab.pocket.store import Change, Object
@@ -41,11 +42,12 @@ def has_generation(resource: Resource) -> bool:
 def prepare_create(call: Call, obj: Object) -> None:
     """Bring a new object into the form in which it is stored."""
     if call.resource.subresource("status") and call.resource.plural not in STATUS_ON_CREATE:
-        obj.pop("status", None)
+        _unset(call.resource, obj, "status")
     hook = _ON_CREATE.get(call.resource.qualified)
     if hook:
         hook(call, obj)
     _validate(call, validation.create_errors(obj, namespaced=call.resource.namespaced))
+    call.warnings += warnings_about(obj)
 
 
 def prepare_update(call: Call, new: Object, old: Object) -> None:
@@ -64,6 +66,7 @@ def prepare_update(call: Call, new: Object, old: Object) -> None:
         _validate(call, validation.status_update_errors(new, old))
     elif not binding:  # the one change of a pod that no update may make
         _validate(call, validation.update_errors(new, old))
+        call.warnings += warnings_about(new)
     if has_generation(call.resource) and call.info.subresource != "status":
         whole = call.resource.custom is not None and call.resource.subresource("status") is None
         metadata.bump_generation(new, old, whole=whole)
@@ -132,6 +135,15 @@ def _keep(new: Object, old: Object, name: str) -> None:
         new.pop(name, None)
 
 
+def _unset(resource: Resource, obj: Object, name: str) -> None:
+    """Bring a field into the state that it has when nobody set it."""
+    empty = schema.unset(schema_of(resource), name)
+    if empty is None:
+        obj.pop(name, None)
+    else:
+        obj[name] = empty
+
+
 def _create_namespace(_call: Call, obj: Object) -> None:
     namespaces.begin(obj)
 
@@ -143,7 +155,6 @@ def _update_namespace(call: Call, obj: Object, old: Object) -> None:
 
 
 def _create_service(call: Call, obj: Object) -> None:
-    obj["status"] = {"loadBalancer": {}}
     _allocate(call, obj, None)
 
 
@@ -159,17 +170,6 @@ def _allocate(call: Call, new: Object, old: Object | None) -> None:
 def _update_service(call: Call, new: Object, old: Object) -> None:
     if call.info.subresource != "status":
         _allocate(call, new, old)
-
-
-def _create_apps(_call: Call, obj: Object) -> None:
-    obj["status"] = {}
-
-
-def _merge_string_data(_call: Call, obj: Object) -> None:
-    plain = obj.pop("stringData", None) or {}
-    if plain:
-        encoded = {key: b64encode(str(value).encode()).decode() for key, value in plain.items()}
-        obj["data"] = (obj.get("data") or {}) | encoded
 
 
 def _create_crd(call: Call, obj: Object) -> None:
@@ -192,12 +192,8 @@ RBAC_HOOKS: dict[str, Hook] = {
 }
 _ON_CREATE: dict[str, Hook] = RBAC_HOOKS | {
     CRDS: _create_crd,
-    "daemonsets.apps": _create_apps,
-    "deployments.apps": _create_apps,
     "namespaces": _create_namespace,
     "pods": pod_admission.admit,
-    "replicasets.apps": _create_apps,
-    "secrets": _merge_string_data,
     "services": _create_service,
 }
 
@@ -211,6 +207,5 @@ _ON_UPDATE: dict[str, UpdateHook] = {
     **{resource: _on_update(hook) for resource, hook in RBAC_HOOKS.items()},
     CRDS: _update_crd,
     "namespaces": _update_namespace,
-    "secrets": _on_update(_merge_string_data),
     "services": _update_service,
 }

@@ -14,7 +14,7 @@ from lab.pocket.api.schema.check import check
 from lab.pocket.api.schema.custom import complete
 from lab.pocket.api.schema.data import builtin, definition, kinds
 from lab.pocket.api.schema.model import Node, Processed, Schema
-from lab.pocket.api.schema.native import MalformedError, decode
+from lab.pocket.api.schema.native import MalformedError, decode, zero
 from lab.pocket.api.schema.rules import evaluate, has_rules
 from lab.pocket.api.schema.structural import structural_errors
 
@@ -29,6 +29,7 @@ __all__ = [
     "kinds",
     "process",
     "structural_errors",
+    "unset",
 ]
 
 _BLOCKING = {Kind.NOT_SUPPORTED, Kind.REQUIRED, Kind.TOO_LONG, Kind.TOO_MANY, Kind.TYPE_INVALID}
@@ -42,6 +43,15 @@ OBJECT_META = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
 def from_crd(schema: Node) -> Schema:
     """Return the schema of a CRD's version (`schema.openAPIV3Schema`), which must be structural; a copy of it."""
     return Schema(values.copy(schema), native=False)
+
+
+def unset(schema: Schema, field: str) -> Any:
+    """Return what Kubernetes writes for a kind's field that nobody set, None when it writes nothing.
+
+    `status` of a DaemonSet, for example, always holds its four counters.
+    """
+    node = schema.root.get("properties", {}).get(field, {})
+    return zero(node) if schema.native and "x-always" in node else None
 
 
 def process(obj: dict[str, Any], schema: Schema, *, old: dict[str, Any] | None = None) -> Processed:

@@ -122,3 +122,19 @@ def test_tolerations_of_lost_nodes(given: list[dict[str, Any]], keys: list[str |
     made = pod(tolerations=given)
     pods.add_tolerations(made)
     assert [toleration.get("key") for toleration in made["spec"]["tolerations"]] == keys
+
+
+@pytest.mark.parametrize(
+    ("group", "kind", "status"),
+    [
+        ("", "Service", {"loadBalancer": {}}),
+        ("", "ConfigMap", None),
+        ("apps", "Deployment", {}),
+        ("apps", "ReplicaSet", {"replicas": 0}),
+        ("networking.k8s.io", "Ingress", {"loadBalancer": {}}),
+    ],
+)
+def test_a_status_that_nobody_set(group: str, kind: str, status: Any) -> None:
+    found = schema.builtin(group, "v1", kind)
+    assert found is not None
+    assert schema.unset(found, "status") == status
