@@ -29,14 +29,16 @@ class Announcer:
         """Of all Services that are ours and have an address."""
         return self._verdicts
 
-    def consider(self, key: ObjectKey, service: Service | None, endpoints: Collection[Endpoint]) -> None:
-        """Decide about a Service as it is now; None when it is gone."""
+    def consider(
+        self, key: ObjectKey, service: Service | None, endpoints: Collection[Endpoint], *, since: float
+    ) -> None:
+        """Decide about a Service as it is now, which changed at `since`; None when it is gone."""
         before = self._verdicts.pop(key, None)
         if service is None or service.load_balancer_class != self._lb_class:
             self._dialect.forget(key)
             self._tell_withdrawn(key, before, NotAnnounced.SERVICE_DELETED)
             return
-        verdict = self._dialect.consider(service, endpoints)
+        verdict = self._dialect.consider(service, endpoints, since=since)
         if service.ingress and service.type == "LoadBalancer":
             self._verdicts[key] = verdict
         if verdict.reason is not None:

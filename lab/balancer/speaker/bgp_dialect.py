@@ -40,7 +40,7 @@ class BgpDialect:
     ) -> None:
         """Call `again` when every Service is to be considered anew, `changed` when a session's state changed.
 
-        `written` gets the seconds from a Service's address to the message that announces it.
+        `written` gets the seconds from the change of a Service to the message that announces it.
         """
         self._loop = asyncio.get_running_loop()
         self._written = written
@@ -62,17 +62,17 @@ class BgpDialect:
         here = [peer for peer in peers if peer.on_node(situation.node.labels)]
         self.sessions.reconcile(here, situation.node)
 
-    def consider(self, service: Service, endpoints: Collection[Endpoint]) -> Verdict:
+    def consider(self, service: Service, endpoints: Collection[Endpoint], *, since: float) -> Verdict:
         """Decide about one Service and remember what to announce for it."""
         if self._situation is None:
             return Verdict(reason=NotAnnounced.NOT_OWNER)
         decision = decide(service, endpoints, self._situation)
-        self._want(service.key, self._announcements(service.key, decision))
+        self._want(service.key, self._announcements(service.key, decision), since=since)
         return Verdict(decision.addresses, self._targets(service.key), decision.reason)
 
     def forget(self, key: ObjectKey) -> None:
         """Announce nothing more for a Service that is gone."""
-        self._want(key, ())
+        self._want(key, (), since=0.0)
 
     def announce(self) -> None:
         """Give every session its routes; each sends the difference."""
@@ -94,15 +94,14 @@ class BgpDialect:
             return tuple(map(_marked, self._wanted.get(key, ())))
         return announcements(decision.addresses, decision.advertisements)
 
-    def _want(self, key: ObjectKey, wanted: tuple[Announcement, ...]) -> None:
+    def _want(self, key: ObjectKey, wanted: tuple[Announcement, ...], *, since: float) -> None:
         before = self._wanted.pop(key, ())
         if wanted:
             self._wanted[key] = wanted
         known = {announcement.prefix for announcement in before}
         new = {announcement.prefix for announcement in wanted}
-        now = self._loop.time()
         for prefix in new - known:
-            self._seen.setdefault(prefix, now)
+            self._seen.setdefault(prefix, since)
         for prefix in known - new:
             self._seen.pop(prefix, None)
 

@@ -33,8 +33,11 @@ class Dialect(Protocol):
         """Take over another configuration, or another state of the node. Every Service is decided again after it."""
         ...
 
-    def consider(self, service: Service, endpoints: Collection[Endpoint]) -> Verdict:
-        """Decide about one Service as it is now, and remember what has to be announced for it."""
+    def consider(self, service: Service, endpoints: Collection[Endpoint], *, since: float) -> Verdict:
+        """Decide about one Service as it is now, and remember what has to be announced for it.
+
+        It became as it is at `since`, on the event loop's clock.
+        """
         ...
 
     def forget(self, key: ObjectKey) -> None:

@@ -29,7 +29,7 @@ class SpeakerMetrics:
         registry = Registry()
         announced = registry.histogram(
             "metallb_bgp_announcement_seconds",
-            "Time from the decision to announce an address until the UPDATE is handed to the connection.",
+            "Time from the change that makes an address one to announce until the UPDATE is handed to the connection.",
         )
         return cls(registry, announced)
 

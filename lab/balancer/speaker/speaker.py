@@ -73,7 +73,8 @@ class Speaker:
         self._is_configured = False
         """Whether there was ever a configuration without mistakes."""
         self._in_force = Configuration()
-        self._dirty: set[ObjectKey] = set()
+        self._dirty: dict[ObjectKey, float] = {}
+        """Services to consider, and since when."""
         self._everything = True
         self._changed = asyncio.Event()
         self._endpoints = EndpointIndex()
@@ -145,10 +146,11 @@ class Speaker:
         """Decide about everything that changed and put it on the wire."""
         if self._everything:
             self._configure()
-        keys = {*self._services.store, *self._announcer.verdicts} if self._everything else self._dirty
-        self._everything, self._dirty = False, set()
-        for number, key in enumerate(keys, start=1):
-            self._announcer.consider(key, self._services.store.get(key), self._endpoints.of(key))
+            self._note({*self._services.store, *self._announcer.verdicts})
+        keys, self._everything, self._dirty = self._dirty, False, {}
+        for number, (key, since) in enumerate(keys.items(), start=1):
+            service = self._services.store.get(key)
+            self._announcer.consider(key, service, self._endpoints.of(key), since=since)
             if number % AT_ONCE == 0:
                 await asyncio.sleep(0)
         self._dialect.announce()
@@ -192,7 +194,9 @@ class Speaker:
             self._reconsider()
 
     def _note(self, keys: set[ObjectKey]) -> None:
-        self._dirty |= keys
+        now = asyncio.get_running_loop().time()
+        for key in keys:
+            self._dirty.setdefault(key, now)
         if keys:
             self._changed.set()
 
