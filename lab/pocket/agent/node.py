@@ -99,12 +99,17 @@ def node_object(identity: Identity) -> Json:
         "kind": "Node",
         "metadata": {"name": identity.name, "labels": labels},
         "spec": spec,
+        "status": {"addresses": _addresses(identity)},  # pods on the node's network have them from the start
     }
+
+
+def _addresses(identity: Identity) -> list[Json]:
+    internal = [{"type": "InternalIP", "address": each} for each in identity.addresses]
+    return [*internal, {"type": "Hostname", "address": identity.name}]
 
 
 def node_status(identity: Identity, facts: Json, node: Json, *, problem: str, now: datetime) -> Json:
     """Return the status to report. `problem` says why pods cannot run; empty when they can."""
-    addresses = [{"type": "InternalIP", "address": each} for each in identity.addresses]
     old = {each["type"]: each for each in (node.get("status") or {}).get("conditions") or ()}
     conditions = [
         {"type": "MemoryPressure", "status": "False", "reason": "KubeletHasSufficientMemory", "message": "kubelet has sufficient memory available"},
@@ -118,7 +123,7 @@ def node_status(identity: Identity, facts: Json, node: Json, *, problem: str, no
         each |= {"lastHeartbeatTime": timestamp(now), "lastTransitionTime": moved}
     return {
         **facts,
-        "addresses": [*addresses, {"type": "Hostname", "address": identity.name}],
+        "addresses": _addresses(identity),
         "conditions": conditions,
         "daemonEndpoints": {"kubeletEndpoint": {"Port": identity.port}},
     }

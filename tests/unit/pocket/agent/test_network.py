@@ -8,7 +8,7 @@ from lab.errors import UsageError
 from lab.kube.resources import Json
 from lab.pocket.agent.dns import resolv_conf
 from lab.pocket.agent.main import taint
-from lab.pocket.agent.network import node_routes, port_mappings
+from lab.pocket.agent.network import internal_ips, node_routes, port_mappings
 from lab.pocket.agent.node import Identity, node_object, node_status
 from lab.pocket.agent.runtime import signal_name
 from tests.unit.pocket.agent.test_status import NOW
@@ -113,6 +113,7 @@ def test_the_node_that_is_registered():
         >= {"kubernetes.io/hostname": "w1", "kubernetes.io/os": "linux", "zone": "a"}.items()
     )
     assert item["spec"]["taints"] == [{"key": "role", "effect": "NoSchedule", "value": "x"}]
+    assert internal_ips(item) == ["10.0.0.51"]
 
 
 @pytest.mark.parametrize(
