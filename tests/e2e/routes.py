@@ -27,6 +27,6 @@ def near_addresses(topology: Topology, machines: Iterable[Machine]) -> set[str]:
 
 
 def sessions(router: Any) -> list[str]:
-    """Return a line for each BGP session, with its state and since when it has it."""
-    lines = router.check_output("birdc show protocols").splitlines()
+    """Return a line for each BGP session, with its state and since when it has it; none while BIRD does not run."""
+    lines = router.run("birdc show protocols").stdout.splitlines()
     return [line for line in lines if " BGP " in line]
