@@ -17,9 +17,10 @@ from enum import StrEnum
 from typing import Any, Final, Never
 
 from lab.errors import ApiError
+from lab.kits.backoff import Backoff
 from lab.kits.log import Log
 from lab.kube.client import Client
-from lab.kube.errors import NotFound
+from lab.kube.errors import NotFound, Unavailable
 from lab.kube.resources import EVENTS, Json, ObjectKey
 
 log = Log(__name__)
@@ -80,6 +81,7 @@ class Recorder:
         *,
         component: str,
         instance: str = "",
+        backoff: Backoff | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._client = client
@@ -90,6 +92,7 @@ class Recorder:
         self._written: OrderedDict[tuple[str, ...], _Written] = OrderedDict()
         self._wordings: OrderedDict[tuple[str, ...], set[str]] = OrderedDict()
         self._serial = itertools.count(int(now().timestamp() * 1e6))
+        self._backoff = backoff or Backoff(first=0.1, limit=10.0)
         self.dropped = 0
         """Events that found the queue full, or that the API did not take."""
 
@@ -116,12 +119,23 @@ class Recorder:
     async def _write_next(self) -> None:
         entry = await self._queue.get()
         try:
-            await self._write(entry)
+            await self._write_when_possible(entry)
         except ApiError as error:
             self.dropped += 1
             log.warning("could not write an event", reason=entry.reason, error=error.message)
         finally:
             self._queue.task_done()
+
+    async def _write_when_possible(self, entry: _Entry) -> None:
+        """Write an entry, and wait while the API is away: what happened then is worth knowing afterwards."""
+        while True:
+            try:
+                await self._write(entry)
+            except Unavailable:
+                await asyncio.sleep(self._backoff.delay())
+            else:
+                self._backoff.reset()
+                return
 
     async def _write_rest(self) -> None:
         try:

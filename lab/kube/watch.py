@@ -9,6 +9,7 @@ each other at growing, jittered intervals. https://kubernetes.io/docs/reference/
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -88,6 +89,8 @@ class Reflector(Generic[T]):
         self._versions: dict[ObjectKey, str] = {}
         self._resource_version = ""
         self._heard = False
+        self._interrupted = asyncio.Event()
+        self._refreshing: list[asyncio.Future[None]] = []
         self.synced = asyncio.Event()
         """Set once the first list is complete; never cleared."""
         self.failure: ApiError | None = None
@@ -106,17 +109,47 @@ class Reflector(Generic[T]):
         """Follow the resource until cancelled."""
         clock = asyncio.get_running_loop().time
         while True:
+            if self._interrupted.is_set():
+                self._interrupted.clear()
+                self._resource_version = ""
             self._heard = False
             started = clock()
             try:
-                await self._follow()
+                await self._follow_until_interrupted()
             except Gone:
                 self._resource_version = ""
             except ApiError as error:
                 self._failed(error)
             if self._heard or (self.failure is None and clock() - started >= 1):
                 self._backoff.reset()
-            await asyncio.sleep(self._backoff.delay())
+            await self._pause(self._backoff.delay())
+
+    async def refresh(self) -> None:
+        """List anew and wait for it: after this the store is no older than the call.
+
+        For decisions that must not rest on a cache that may lag behind; waits as long as the API is away.
+        """
+        listed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._refreshing.append(listed)
+        self._interrupted.set()
+        await listed
+
+    async def _follow_until_interrupted(self) -> None:
+        following = asyncio.create_task(self._follow())
+        interrupted = asyncio.create_task(self._interrupted.wait())
+        try:
+            await asyncio.wait({following, interrupted}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            following.cancel()
+            interrupted.cancel()
+            await asyncio.wait({following, interrupted})
+        if not following.cancelled():
+            following.result()
+
+    async def _pause(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._interrupted.wait()
 
     def _failed(self, error: ApiError) -> None:
         self.failures += 1
@@ -130,11 +163,7 @@ class Reflector(Generic[T]):
 
     async def _follow(self) -> None:
         if not self._resource_version:
-            listing = await self._client.list(
-                self.resource, namespace=self._namespace, labels=self._labels, fields=self._fields
-            )
-            self._take_over(listing.items)
-            self._resource_version = listing.resource_version
+            await self._list()
         async with self._client.watch(
             self.resource,
             resource_version=self._resource_version,
@@ -147,6 +176,21 @@ class Reflector(Generic[T]):
             async for event in events:
                 self._receive(event)
                 self._heard = True
+
+    async def _list(self) -> None:
+        asked, self._refreshing = self._refreshing, []
+        try:
+            listing = await self._client.list(
+                self.resource, namespace=self._namespace, labels=self._labels, fields=self._fields
+            )
+        except BaseException:
+            self._refreshing = asked + self._refreshing
+            raise
+        self._take_over(listing.items)
+        self._resource_version = listing.resource_version
+        for listed in asked:
+            if not listed.done():
+                listed.set_result(None)
 
     def _take_over(self, items: Iterable[Json]) -> None:
         """Make the store equal to a list and report only what differs."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Any, Generic, TypeVar
 
 from lab.kits.backoff import Backoff
@@ -47,6 +47,18 @@ class WorkQueue(Generic[K]):
         elif key not in self._waiting:
             self._waiting.add(key)
             heapq.heappush(self._heap, (self._rank(key), next(self._serial), key))
+            self._ready.set()
+
+    def add_all(self, keys: Iterable[K]) -> None:
+        """Add keys and rank all that wait anew: what ranks depend on has changed."""
+        for key in keys:
+            if key in self._working:
+                self._again.add(key)
+            else:
+                self._waiting.add(key)
+        self._heap = [(self._rank(key), next(self._serial), key) for key in self._waiting]
+        heapq.heapify(self._heap)
+        if self._heap:
             self._ready.set()
 
     async def get(self) -> K:

@@ -89,7 +89,10 @@ class Controller:
         raise AssertionError("the tasks do not end")
 
     async def _work(self) -> Never:
-        await self._services.synced.wait()
+        # Whoever led before us may have written what our caches have not seen yet.
+        async with asyncio.TaskGroup() as group:
+            for reflector in (self._services, *self._configuration.reflectors):
+                group.create_task(reflector.refresh())
         async with asyncio.TaskGroup() as group:
             group.create_task(self._configuration.run(self._reconciler.adopt, self._states.note))
             group.create_task(self._reconciler.run())

@@ -177,8 +177,7 @@ class Reconciler:
                 self.queue.add(waiting)
 
     def _look_at_all(self) -> None:
-        for key in {*self._services(), *self.allocator.holders()}:
-            self.queue.add(key)
+        self.queue.add_all({*self._services(), *self.allocator.holders()})
         self._counts_changed()
 
     def _rank(self, key: ObjectKey) -> tuple[int, str, ObjectKey]:

@@ -235,6 +235,31 @@ def test_one_leads_and_the_next_one_takes_over_with_the_same_addresses() -> None
     in_cluster(test)
 
 
+def test_a_new_leader_trusts_the_api_and_not_its_cache() -> None:
+    async def test(cluster: Cluster) -> None:
+        lease = f"/apis/coordination.k8s.io/v1/namespaces/{NS}/leases/metallb-controller"
+        spec = {
+            "holderIdentity": "another",
+            "leaseDurationSeconds": 1,
+            "renewTime": "2026-01-01T00:00:00.000000Z",
+        }
+        await cluster.api.put(
+            lease, {"metadata": {"name": "metallb-controller", "namespace": NS}, "spec": spec}
+        )
+        await cluster.pool("p", "192.0.2.0/31")
+        await cluster.service("a", created="2026-01-01T00:00:00Z")
+        await cluster.service("b", created="2026-01-02T00:00:00Z")
+        async with cluster.controller() as standby:
+            await cluster.until(lambda: standby.routes["/readyz"]().body == "standing by\n")
+            given = {**cluster.of("b"), "status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.0"}]}}}
+            cluster.api._store(services_path("b"), given)  # written by the last leader, not seen by this one
+            await cluster.until_assigned("a")
+            assert (cluster.address("a"), cluster.address("b")) == ("192.0.2.1", "192.0.2.0")
+            assert "b ClearAssignment" not in cluster.events()
+
+    in_cluster(test)
+
+
 def test_metrics_and_readiness() -> None:
     async def test(cluster: Cluster) -> None:
         await cluster.pool("p", "192.0.2.0/30", "fd00::/126")

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from lab.kits.backoff import Backoff
 from lab.kube.client import Client
 from lab.kube.events import EventType, Recorder, reference_to
 from tests.unit.kube.fake_api import FakeApi
@@ -141,5 +142,21 @@ def test_what_is_left_at_the_end_is_still_written() -> None:
             await asyncio.wait([task])
             assert task.cancelled()
             assert len(api.objects) == 3
+
+    asyncio.run(asyncio.wait_for(main(), 10))
+
+
+def test_events_wait_while_the_api_is_away() -> None:
+    async def main() -> None:
+        async with FakeApi(faults=[(503, {})] * 3).serving() as api, Client(api.config()) as client:
+            recorder = Recorder(client, component="c", now=Clock(), backoff=Backoff(first=0.001, limit=0.01))
+            task = asyncio.create_task(recorder.run())
+            say(recorder, "one")
+            say(recorder, "two")
+            await recorder._queue.join()
+            assert [event["message"] for event in api.objects.values()] == ["one", "two"]
+            assert recorder.dropped == 0
+            task.cancel()
+            await asyncio.wait([task])
 
     asyncio.run(asyncio.wait_for(main(), 10))

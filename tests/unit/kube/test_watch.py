@@ -188,3 +188,27 @@ def test_a_synced_store_tells_of_nothing_that_did_not_change() -> None:
         assert watched.seen == [ChangeType.SYNCED.lower()]
 
     watching(test)
+
+
+def test_a_refresh_waits_for_a_list_that_was_asked_for_afterwards() -> None:
+    async def test(api: FakeApi, watched: Watched) -> None:
+        api._store(PREFIX + "s1", service("s1", 9))  # no watch event tells of it
+        lists = len([r for r in api.requests if "watch" not in r.query])
+        await watched.reflector.refresh()
+        assert watched.values["s1"] == 9
+        assert len([r for r in api.requests if "watch" not in r.query]) == lists + 1
+        await api.put(PREFIX + "s2", service("s2", 8))
+        await watched.until(lambda: watched.values["s2"] == 8)
+
+    watching(test)
+
+
+def test_a_refresh_waits_while_the_api_is_away() -> None:
+    async def test(api: FakeApi, watched: Watched) -> None:
+        api.faults = [(503, {})] * 5
+        api._store(PREFIX + "s1", service("s1", 9))
+        await watched.reflector.refresh()
+        assert watched.values["s1"] == 9
+        assert not api.faults
+
+    watching(test)

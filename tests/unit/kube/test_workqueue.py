@@ -62,6 +62,23 @@ def test_a_failed_key_comes_later_and_success_forgets_its_failures() -> None:
     run(test)
 
 
+def test_adding_all_ranks_anew() -> None:
+    async def test() -> None:
+        ranks = {"a": 1, "b": 2}
+        keys: WorkQueue[str] = WorkQueue(lambda key: (ranks.get(key, 0),))
+        for key in "ab":
+            keys.add(key)
+        ranks.update(a=9, c=5)
+        keys.add_all("bc")
+        assert [await keys.get() for _ in range(len(keys))] == ["b", "c", "a"]
+        keys.add_all("a")
+        assert len(keys) == 0
+        keys.done("a")
+        assert await keys.get() == "a"
+
+    run(test)
+
+
 def test_somebody_who_waits_is_woken() -> None:
     async def test() -> None:
         keys = queue()
