@@ -209,7 +209,8 @@ def test_definitions_that_make_no_sense_are_invalid(api: Api, change: Json) -> N
     body = {
         key: value | change.get(key, {}) if isinstance(value, dict) else value for key, value in body.items()
     }
-    assert api.send("POST", CRDS, body).refusal == (422, "Invalid")
+    answer = api.send("POST", CRDS, body)
+    assert answer.refusal == (422, "Invalid"), answer
 
 
 def test_when_it_goes_its_objects_go(api: Api, namespace: str) -> None:

@@ -72,9 +72,11 @@ def decode(body: bytes, media_type: str) -> Any:
 
 def from_json(body: bytes) -> Any:
     try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError as error:
+        value = orjson.loads(body)
+        orjson.dumps(value)  # it reads deeper nesting than it writes
+    except (orjson.JSONDecodeError, TypeError) as error:
         raise bad_request(f"couldn't get version/kind; json parse error: {error}") from error
+    return value
 
 
 def from_yaml(body: bytes) -> Any:

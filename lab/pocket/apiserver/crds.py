@@ -9,7 +9,7 @@ from typing import Any
 from lab.pocket.api.field import FieldError, forbidden
 from lab.pocket.apiserver import metadata
 from lab.pocket.apiserver.registry import CRDS
-from lab.pocket.apiserver.state import State, shared
+from lab.pocket.apiserver.state import State
 from lab.pocket.store import Change, Key, Object, Row, Store
 
 CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
@@ -63,7 +63,7 @@ def _clash(store: Store, crd: Object) -> tuple[str, str] | None:
     """Return the reason and message of a name that another CRD of the group has, if there is one."""
     names, own = crd["spec"]["names"], crd["metadata"]["name"]
     for row in store.latest_rows(CRDS):
-        other = shared(row)
+        other = row.decoded()
         if row.key.name == own or other["spec"]["group"] != crd["spec"]["group"]:
             continue
         taken = (other.get("status") or {}).get("acceptedNames") or {}
@@ -102,7 +102,7 @@ async def clean_up_forever(state: State) -> None:
 
 
 def _is_doomed(row: Row) -> bool:
-    meta = shared(row)["metadata"]
+    meta = row.decoded()["metadata"]
     return "deletionTimestamp" in meta and CLEANUP in meta.get("finalizers", ())
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from lab.pocket.api import defaults, schema
 from lab.pocket.api.schema import Processed, Schema
 from lab.pocket.apiserver.errors import bad_request, refuse
@@ -46,16 +44,12 @@ def _process(call: Call, obj: Object, found: Schema, old: Object | None) -> Obje
     return processed.object
 
 
-@lru_cache(maxsize=256)
-def _custom_schema(resource: Resource, _identity: int) -> Schema:
-    document = ((resource.custom or {}).get("schema") or {}).get("openAPIV3Schema")
-    return schema.from_crd(document or ANYTHING)
-
-
 def schema_of(resource: Resource) -> Schema:
     """Return the schema of a resource's kind."""
-    builtin = None if resource.custom else schema.builtin(resource.group, resource.version, resource.kind)
-    return builtin or _custom_schema(resource, id(resource.custom))
+    if resource.custom is None:
+        return schema.builtin(resource.group, resource.version, resource.kind) or schema.from_crd(ANYTHING)
+    document = (resource.custom.get("schema") or {}).get("openAPIV3Schema")
+    return schema.from_crd(document or ANYTHING)
 
 
 def _report_unknown(call: Call, kind: str, processed: Processed) -> None:

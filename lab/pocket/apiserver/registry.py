@@ -90,6 +90,7 @@ class Registry:
         self._store = store
         self._revision = -1
         self._resources: dict[tuple[str, str, str], Resource] = {}
+        self._known: dict[Row, tuple[Resource, ...]] = {}  # what each CRD serves, read once a revision of it
 
     @property
     def revision(self) -> int:
@@ -118,10 +119,16 @@ class Registry:
     def _current(self) -> dict[tuple[str, str, str], Resource]:
         if self._revision != self.revision:
             self._revision = self.revision
-            served = [*self._builtin, *_custom(self._store.rows(CRDS))]
+            served = [*self._builtin, *self._custom()]
             self._resources = {(r.group, r.version, r.plural): r for r in reversed(served)}
             self._resources = dict(reversed(self._resources.items()))
         return self._resources
+
+    def _custom(self) -> Iterator[Resource]:
+        known, self._known = self._known, {}
+        for row in self._store.rows(CRDS):
+            self._known[row] = known.get(row) or tuple(_of_definition(row.decoded()))
+            yield from self._known[row]
 
 
 def version_priority(version: str) -> tuple[int, int, int, str]:
@@ -140,12 +147,10 @@ def _parse_version(version: str) -> tuple[int, str, int]:
     return (int(version[1:]), "", 0) if version[:1] == "v" and version[1:].isdecimal() else (-1, "", 0)
 
 
-def _custom(rows: Iterable[Row]) -> Iterator[Resource]:
-    for row in rows:
-        crd = row.decoded()
-        conditions = crd.get("status", {}).get("conditions", [])
-        if any(c["type"] == "Established" and c["status"] == "True" for c in conditions):
-            yield from custom_resources(crd)
+def _of_definition(crd: Object) -> Iterator[Resource]:
+    conditions = crd.get("status", {}).get("conditions", [])
+    if any(c["type"] == "Established" and c["status"] == "True" for c in conditions):
+        yield from custom_resources(crd)
 
 
 def custom_resources(crd: Object) -> Iterator[Resource]:

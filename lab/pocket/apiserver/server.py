@@ -18,7 +18,7 @@ from lab.pocket.apiserver.registry import Resource
 from lab.pocket.apiserver.request import RequestInfo
 from lab.pocket.apiserver.state import Call, State
 from lab.pocket.apiserver.users import User
-from lab.pocket.store import StoreError
+from lab.pocket.store import StoreError, UnencodableError
 
 log = logging.getLogger(__name__)
 
@@ -55,8 +55,8 @@ class Server:
             response = await self._answer(http, certificate)
         except StatusError as error:
             response = _refusal(error)
-        except orjson.JSONEncodeError as error:
-            response = _refusal(StatusError(400, "BadRequest", f"the object cannot be encoded: {error}"))
+        except UnencodableError as error:
+            response = _refusal(StatusError(400, "BadRequest", error.message))
         except StoreError as error:
             response = _refusal(StatusError(500, "InternalError", f"Internal error occurred: {error}"))
         except (ConnectionError, TimeoutError):

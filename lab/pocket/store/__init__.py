@@ -13,7 +13,7 @@ of them never build on the same state.
 
 from lab.pocket.store.log import Compacted
 from lab.pocket.store.rows import Change, Event, EventType, Key, Object, Row
-from lab.pocket.store.store import Limits, Store, StoreError, opened
+from lab.pocket.store.store import Limits, Store, StoreError, UnencodableError, opened
 
 __all__ = [
     "Change",
@@ -26,5 +26,6 @@ __all__ = [
     "Row",
     "Store",
     "StoreError",
+    "UnencodableError",
     "opened",
 ]

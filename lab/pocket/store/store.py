@@ -15,11 +15,15 @@ import orjson
 from lab.errors import ApiError
 from lab.pocket.store.database import Database
 from lab.pocket.store.log import Log
-from lab.pocket.store.rows import Change, Event, EventType, Key, Row
+from lab.pocket.store.rows import Change, Event, EventType, Key, Object, Row
 
 
 class StoreError(ApiError):
     """The file cannot be written: the disk is full, or gone. Nothing of the write is kept."""
+
+
+class UnencodableError(ApiError):
+    """The object is nested too deeply, or holds what JSON does not have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +133,15 @@ class Store:
 
         Each object gets its new `metadata.resourceVersion` before this returns. Being cancelled while waiting does not
         undo the write. The future fails with StoreError when the file cannot be written.
+
+        Raises:
+            UnencodableError: an object is not JSON; none of the changes is begun.
+
         """
         rows = []
         for revision, change in enumerate(changes, self._next + 1):
             change.object["metadata"]["resourceVersion"] = str(revision)
-            rows.append(Row(change.key, revision, orjson.dumps(change.object)))
+            rows.append(Row(change.key, revision, _encoded(change.object)))
         self._next += len(rows)  # nothing was touched before all of them could be encoded
         self._batch.events += map(self._begun, changes, rows)
         self._newest = self._batch
@@ -193,6 +201,13 @@ class Store:
         """Wait until nothing is in flight."""
         if self._newest.events:
             await asyncio.shield(self._newest.committed)
+
+
+def _encoded(obj: Object) -> bytes:
+    try:
+        return orjson.dumps(obj)
+    except TypeError as error:  # orjson's JSONEncodeError is but another name of it
+        raise UnencodableError(f"the object cannot be encoded: {error}") from error
 
 
 @asynccontextmanager

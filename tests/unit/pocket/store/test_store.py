@@ -10,7 +10,18 @@ from pathlib import Path
 import pytest
 
 from lab.errors import BusyError
-from lab.pocket.store import Change, Compacted, EventType, Key, Limits, Store, StoreError, database, opened
+from lab.pocket.store import (
+    Change,
+    Compacted,
+    EventType,
+    Key,
+    Limits,
+    Store,
+    StoreError,
+    UnencodableError,
+    database,
+    opened,
+)
 from lab.pocket.store.database import Database
 
 Body = Callable[[Store], Awaitable[None]]
@@ -185,7 +196,7 @@ def test_writes_made_together_share_a_transaction(tmp_path):
 
 def test_an_object_that_cannot_be_encoded_leaves_no_trace(tmp_path):
     async def body(store: Store) -> None:
-        with pytest.raises(TypeError):
+        with pytest.raises(UnencodableError):
             store.write(put("a"), Change(key("b"), {"metadata": {}, "value": {1, 2}}))
         await store.write(put("c"))
         assert [row.key.name for row in store.rows("configmaps")] == ["c"]
