@@ -111,11 +111,13 @@ def _subtract(items: list[Any], gone: list[Any]) -> list[Any]:
 
 def _merge_list(original: list[Any], patch: list[Any], node: Node, order: list[Any] | None) -> list[Any]:
     key = _key(node)
+    listed = [item for item in patch if not (isinstance(item, dict) and _DIRECTIVE in item)]
+    if any(isinstance(item, dict) and item.get(_DIRECTIVE) == "replace" for item in patch):
+        return listed  # as it is: the addresses of a node have several items of one key
     if not key:
         merged = original + [item for item in _unique(patch) if not _holds(original, item)]
     else:
         merged = _merge_objects(original, patch, node.get("items", {}), key)
-    listed = [item for item in patch if not (isinstance(item, dict) and _DIRECTIVE in item)]
     named = [_identity(item, key) for item in order or ()]
     if order is not None and not all(_holds(named, _identity(item, key)) for item in listed):
         raise PatchError("The order in patch list doesn't match $setElementOrder list")
@@ -126,8 +128,6 @@ def _merge_objects(original: list[Any], patch: list[Any], node: Node, key: str) 
     for item in patch:
         if not isinstance(item, dict):
             raise PatchError(f"a list that merges by {key} holds objects only")
-    if any(item.get(_DIRECTIVE) == "replace" for item in patch):
-        return [item for item in patch if _DIRECTIVE not in item]
     merged = list(original)
     for item in patch:
         position = _position(merged, _merge_key(item, key), key)

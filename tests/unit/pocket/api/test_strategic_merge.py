@@ -39,3 +39,13 @@ def test_as_a_real_server(case: Case) -> None:
             answer["object"]["metadata"].pop(name, None)
         assert merged == answer["object"]
     assert [STORED, case["body"]] == before
+
+
+def test_a_list_is_replaced_as_it_is_when_a_directive_says_so():
+    """What a kubelet sends for a node with an address of each family: two items of one merge key."""
+    node = schema.builtin("", "v1", "Node")
+    assert node is not None
+    stored = {"status": {"addresses": [{"type": "InternalIP", "address": "10.0.0.9"}]}}
+    both = [{"type": "InternalIP", "address": each} for each in ("10.0.0.51", "fd00::51")]
+    patch = {"status": {"addresses": [*both, {"$patch": "replace"}]}}
+    assert strategic_merge.apply(stored, patch, node.root) == {"status": {"addresses": both}}
