@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import signal
 from collections.abc import Sequence
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ def main(argv: Sequence[str]) -> None:
     start_logging(options.log_level)
     identity = Identity(
         name=options.node_name,
-        addresses=tuple(options.node_ip.split(",")) if options.node_ip else default_addresses(),
+        addresses=node_addresses(options.node_ip, _words(options.cluster_cidr)),
         port=options.port,
         labels=dict(each.partition("=")[::2] for each in _words(options.node_labels)),
         taints=tuple(map(taint, _words(options.register_with_taints))),
@@ -93,6 +94,30 @@ def taint(text: str) -> dict[str, Any]:
     if not key or effect not in {"NoSchedule", "PreferNoSchedule", "NoExecute"}:
         raise UsageError(f"{text!r} is not a taint like key=value:NoSchedule")
     return {"key": key, "effect": effect} | ({"value": value} if value else {})
+
+
+def node_addresses(told: str, cluster_cidrs: Sequence[str]) -> tuple[str, ...]:
+    """Return the node's addresses: what we were told, else that of the default route, and one of each further family.
+
+    In a cluster of two families every node needs an address of both, or nobody can route to its pods.
+    Raises UsageError when there is none.
+    """
+    shown = orjson.loads(run_program(["ip", "-j", "addr", "show", "scope", "global"]))
+    first = tuple(_words(told)) or default_addresses()
+    families = {ip_network(each).version for each in cluster_cidrs} - {
+        ip_address(each).version for each in first
+    }
+    by_family = {ip_address(each).version: each for each in reversed(companions(first, shown))}
+    return (*first, *(by_family[family] for family in sorted(families) if family in by_family))
+
+
+def companions(addresses: Sequence[str], shown: Sequence[dict[str, Any]]) -> list[str]:
+    """Return the other addresses of the interface that has the first of `addresses`, from what `ip -j addr` shows."""
+    for interface in shown:
+        found = [each["local"] for each in interface.get("addr_info") or () if "local" in each]
+        if addresses[0] in found:
+            return [each for each in found if each not in addresses]
+    return []
 
 
 def default_addresses() -> tuple[str, ...]:

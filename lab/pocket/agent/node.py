@@ -189,8 +189,10 @@ class NodeReporter:
         status = node_status(
             self._identity, self._facts, node, problem=self._problem(), now=datetime.now(UTC)
         )
+        # Addresses are merged by their type: two of one type can only be written as a whole.
+        patch = {"status": {**status, "addresses": [*status["addresses"], {"$patch": "replace"}]}}
         await self._client.patch(
-            NODES, self._identity.name, {"status": status}, subresource="status", kind=PatchType.STRATEGIC
+            NODES, self._identity.name, patch, subresource="status", kind=PatchType.STRATEGIC
         )
 
     async def _renew_forever(self) -> Never:

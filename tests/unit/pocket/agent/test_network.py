@@ -7,7 +7,7 @@ import pytest
 from lab.errors import UsageError
 from lab.kube.resources import Json
 from lab.pocket.agent.dns import resolv_conf
-from lab.pocket.agent.main import taint
+from lab.pocket.agent.main import companions, taint
 from lab.pocket.agent.network import internal_ips, node_routes, port_mappings
 from lab.pocket.agent.node import Identity, node_object, node_status
 from lab.pocket.agent.runtime import signal_name
@@ -134,3 +134,22 @@ def test_the_status_of_a_node(problem, ready):
 def test_taints_that_are_none(text):
     with pytest.raises(UsageError, match="is not a taint"):
         taint(text)
+
+
+SHOWN: list[Json] = [
+    {"ifname": "lo", "addr_info": [{"local": "10.22.0.0"}]},
+    {"ifname": "enp0s8", "addr_info": [{"local": "10.0.0.51"}, {"local": "fd00::51"}, {"local": "fd00::52"}]},
+    {"ifname": "enp0s9"},
+]
+
+
+@pytest.mark.parametrize(
+    ("addresses", "expected"),
+    [
+        (["10.0.0.51"], ["fd00::51", "fd00::52"]),
+        (["fd00::52", "10.0.0.51"], ["fd00::51"]),
+        (["192.0.2.1"], []),
+    ],
+)
+def test_addresses_on_the_same_interface(addresses, expected):
+    assert companions(addresses, SHOWN) == expected
