@@ -62,7 +62,10 @@ class Kubelets:
         if row is None:
             raise not_found(About("nodes", node))
         status = row.decoded().get("status") or {}
-        found = {entry.get("type"): entry.get("address", "") for entry in status.get("addresses") or ()}
+        # Of several addresses of a type the first one counts.
+        found = {
+            entry.get("type"): entry.get("address", "") for entry in reversed(status.get("addresses") or ())
+        }
         host = found.get("InternalIP") or found.get("Hostname")
         if not host:
             raise unavailable(f'node "{node}" has no address yet')
