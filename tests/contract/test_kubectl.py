@@ -33,6 +33,13 @@ def test_apply_creates_then_says_unchanged_then_configures(kubectl: Kubectl) -> 
     assert kubectl("diff", "-f", "-", stdin=changed) == ""
 
 
+def test_a_list_that_get_wrote_can_be_applied(kubectl: Kubectl) -> None:
+    kubectl("apply", "-f", "-", stdin=MANIFEST)
+    written = kubectl("get", "configmaps,services", "-o", "yaml")
+    assert "kind: List" in written
+    assert "service/web" in kubectl("apply", "-f", "-", stdin=written)
+
+
 def test_create_expose_scale_label_delete(kubectl: Kubectl) -> None:
     assert (
         kubectl("create", "deployment", "web", "--image=nginx", "--replicas=0")

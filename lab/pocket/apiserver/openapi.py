@@ -1,6 +1,7 @@
 """OpenAPI v3: an index of documents, one a group and version, whose URLs change with their content.
 
 kubectl keeps a document on disk as long as its hashed URL stays in the index; so a CRD's change must change the hash.
+Version 2 describes nothing here: kubectl then leaves validation to the server.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from lab.pocket.api.openapi import Served
 from lab.pocket.apiserver.registry import Registry, Resource
 
 VERSION = "v1.36.2"
+V2_DOCUMENT = b"\x0a\x032.0\x12\x15\x0a\x0aKubernetes\x12\x07v1.36.2"
+"""A Document of gnostic's openapiv2 as protobuf: swagger "2.0", title and version, and no definition."""
+V2_TYPE = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
 FOREVER = {"Cache-Control": "public, immutable", "Expires": "Fri, 01 Jan 2100 00:00:00 GMT"}
 KEPT = 4  # documents are large and seldom read, and clients keep them
 
@@ -31,6 +35,8 @@ class OpenApi:
 
     def answer(self, path: str) -> web.Response | None:
         """Answer a request below /openapi; None when there is no such document."""
+        if path == "/openapi/v2":  # kubectl asks it about kinds that no v3 document has, such as List
+            return web.Response(body=V2_DOCUMENT, content_type=V2_TYPE)
         hashes = self._hashes(self._registry.revision)
         if path == "/openapi/v3":
             index = {
