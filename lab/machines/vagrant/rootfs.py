@@ -21,6 +21,7 @@ VOLATILE: Final = (
     *(
         "var/lib/apt/lists/*",
         "var/cache/apt/*.bin",
+        "var/cache/apt/archives/*",  # its owner depends on where the root was made
         "var/cache/ldconfig/aux-cache",
         "var/cache/debconf/*-old",
     ),
