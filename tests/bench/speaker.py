@@ -120,9 +120,11 @@ async def measure(kubeconfig: Path, folder: Path, count: int) -> list[Figure]:
         try:
             await until(lambda: router.established)
             started = router.established[0] - before
-            idle = speaker.resident_mib()
+            idle, start_cpu = speaker.resident_mib(), speaker.cpu_seconds()
             singles = await latencies(client, router)
+            single_cpu = speaker.cpu_seconds()
             total, lag = await flock(client, router, count)
+            flock_cpu = speaker.cpu_seconds() - single_cpu
             await until_told(client, SINGLE + count)
             loaded = speaker.resident_mib()
         finally:
@@ -130,6 +132,8 @@ async def measure(kubeconfig: Path, folder: Path, count: int) -> list[Figure]:
     centiles = statistics.quantiles(singles, n=100)
     return [
         Figure(name="speaker: start to first session", unit="s", target=1.0, runs=(started,)),
+        Figure(name="speaker: CPU of a start", unit="s", target=1.0, runs=(start_cpu,)),
+        Figure(name=f"speaker: CPU for {count} Services", unit="s", target=count / 500, runs=(flock_cpu,)),
         Figure(
             name="address written to UPDATE at the router, p50", unit="s", target=0.02, runs=(centiles[49],)
         ),
