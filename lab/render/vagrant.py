@@ -34,6 +34,8 @@ class Setting:
     own_box: bool = True
     """Whether the box has everything, so that the machines need no way out."""
     kvm: bool = False
+    file: str
+    """The topology file."""
     reach: str
     """The directory for what Vagrant tells of each machine's address and key."""
     consoles: str
@@ -47,6 +49,7 @@ def vagrant(topology: Topology, setting: Setting) -> Json:
     provider = topology.vagrant.provider
     return {
         "lab": topology.name,
+        "file": setting.file,
         "provider": provider.value,
         "box": {
             "name": setting.box,

@@ -38,6 +38,7 @@ def vagrant_text(topology: Topology) -> str:
         box_version="13.0.1",
         box_url="file:///cache/box.json",
         box_checksum="sha256:" + 64 * "0",
+        file="/project/lab.yml",
         reach="/project/.lab/reach",
         consoles="/project/.lab/consoles",
     )

@@ -112,6 +112,10 @@ def test_vagrants_own_verbs(lab: VirtualLab) -> None:
     assert lab.vagrant("ssh", "client", "--command", "hostname").strip() == "client"
 
 
+def test_vagrant_up_ends_as_lab_up(lab: VirtualLab) -> None:
+    assert "lab vms is up" in lab.vagrant("up")
+
+
 @pytest.mark.parametrize(
     ("fault", "state"), [("freeze", "frozen"), ("kill", "off"), ("link-down", "running")]
 )

@@ -53,6 +53,7 @@ def data(topology: Topology, paths: VagrantPaths) -> dict[str, Any]:
     setting = rendered.Setting(
         **_box(settings),
         kvm=settings.provider is Hypervisor.LIBVIRT and accelerated(settings),
+        file=str(paths.file),
         reach=str(paths.reach),
         consoles=str(paths.consoles),
         departed=departed,

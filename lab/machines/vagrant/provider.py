@@ -172,7 +172,7 @@ class VirtualMachines:
 
     def _descriptions(self) -> dict[str, str]:
         """Return what tells each machine that lab.yml wants from any other, whatever this host adds to it."""
-        nowhere = Setting(box="", box_version="", reach="", consoles="")
+        nowhere = Setting(box="", box_version="", file="", reach="", consoles="")
         return {
             machine["name"]: hashlib.sha256(json.dumps(machine, sort_keys=True).encode()).hexdigest()[:16]
             for machine in vagrant(self._topology, nowhere)["machines"]

@@ -8,7 +8,7 @@ from lab.render.vagrant import Setting, vagrant
 from lab.topology.model import Hypervisor
 from tests.unit.topologies import default_lab
 
-SETTING = Setting(box="lab/debian13", box_version="1", reach="/r", consoles="/c")
+SETTING = Setting(box="lab/debian13", box_version="1", file="/lab.yml", reach="/r", consoles="/c")
 
 
 def test_virtualbox_gets_internal_networks_and_its_own_spelling_of_mac_addresses() -> None:
