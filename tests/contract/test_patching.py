@@ -94,6 +94,7 @@ def test_status_is_patched_apart(api: Api, deployment: str) -> None:
 def test_scale(api: Api, deployment: str) -> None:
     scale = api.get(f"{deployment}/scale")
     assert (scale["kind"], scale["spec"], scale["status"]["selector"]) == ("Scale", {}, "app=x")
+    scale["metadata"].pop("resourceVersion")  # controllers write the deployment's status meanwhile
     scaled = api.ok("PUT", f"{deployment}/scale", {**scale, "spec": {"replicas": 0}})
     assert scaled["metadata"]["name"] == "x"
     answer = api.send(
