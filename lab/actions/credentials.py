@@ -46,8 +46,9 @@ def directory(context: Context) -> Path:
 
 
 def forget(context: Context) -> None:
-    """Remove the keys of a lab that is gone."""
+    """Remove the keys of a lab that is gone, and the note that it was proved."""
     shutil.rmtree(directory(context), ignore_errors=True)
+    (context.generated / "proved.json").unlink(missing_ok=True)
 
 
 def for_machine(context: Context, machine: Machine) -> list[Credential]:

@@ -53,7 +53,13 @@ class Containers:
             )
             for name, known in published.machines.items()
         )
-        return LabStatus(exists=True, project=published.project, provider="containers", machines=machines)
+        return LabStatus(
+            exists=True,
+            project=published.project,
+            provider=self.name,
+            since=published.started,
+            machines=machines,
+        )
 
     def prepare(self, on_line: Callable[[str], None] | None) -> bool:
         if base.find():
