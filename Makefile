@@ -12,6 +12,7 @@ PACKAGES := python-venv=python3-venv systemd-nspawn=systemd-container mmdebstrap
 	/usr/share/keyrings/debian-archive-keyring.gpg=debian-archive-keyring nft=nftables ip=iproute2 \
 	nsenter=util-linux
 LINT_PACKAGES := shellcheck=shellcheck
+TEST_PACKAGES := kubectl=kubernetes-client iptables-restore=iptables conntrack=conntrack openssl=openssl
 VAGRANT_PACKAGES := vagrant=vagrant /var/lib/dpkg/info/vagrant-libvirt.list=vagrant-libvirt \
 	libvirtd=libvirt-daemon-system virsh=libvirt-clients qemu-system-x86_64=qemu-system-x86 \
 	qemu-img=qemu-utils dnsmasq=dnsmasq-base ssh=openssh-client iptables=iptables
@@ -38,6 +39,7 @@ $(VENV)/.installed: requirements.txt pyproject.toml Makefile
 ##@ Develop
 .PHONY: test unit contract lint fmt bench fuzz lock clean
 test: setup lint ## Everything: linters, tests without machines, tests with machines of their own
+	scripts/system-packages $(TEST_PACKAGES)
 	$(BIN)/python -m tests.interop.rootfs
 	$(BIN)/python -m pytest
 	$(BIN)/python -m pytest tests/lifecycle
@@ -47,9 +49,11 @@ test-vagrant: setup ## The lab from virtual machines, under software emulation; 
 	tests/vagrant/run $(BIN)/python
 
 unit: setup ## Tests that need no machine
+	scripts/system-packages $(TEST_PACKAGES)
 	$(BIN)/python -m pytest
 
 contract: setup ## Ask a cluster what a Kubernetes API promises: KUBECONFIG=FILE, or a server of our own
+	scripts/system-packages $(TEST_PACKAGES)
 	$(BIN)/python -m pytest tests/contract $(if $(filter command,$(origin KUBECONFIG)),--kubeconfig $(KUBECONFIG))
 
 lint: setup ## All linters
