@@ -27,6 +27,6 @@ def command(machine: str, line: str | None, user: str, file: Path | None) -> Non
     if line is None and sys.stdin.isatty():
         argv = context.provider.enter(name, [], user=user, terminal=True)
     else:
-        script = ["bash", "--login", *(["-c", line] if line is not None else [])]
+        script = ["bash", "--login", *(["-c", f"cd && {line}"] if line is not None else [])]
         argv = context.provider.enter(name, script, user=user, terminal=False)
     become(argv)

@@ -6,17 +6,15 @@ that are left go on to send to a dead node's pods until Kubernetes gives the nod
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lab.topology.model import Address, Machine, Topology
-from tests.e2e.backend import enter, topology_file
+from tests.e2e.backend import enter
+from tests.e2e.command_line import lab
 from tests.e2e.eventually import wait_until
 from tests.e2e.kubectl import Kubectl
 from tests.e2e.outage import Seen, watched
@@ -67,15 +65,6 @@ def address(web: Web, whole: Callable[[], None]) -> Address:
 @pytest.fixture
 def victim(topology: Topology, web: Web) -> Machine:
     return topology.workers[-1]
-
-
-def lab(*argv: str) -> None:
-    """Run a verb of the command line on the lab under test."""
-    command = [sys.executable, "-m", "lab.cli", *argv, "--file", str(topology_file())]
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=300, check=False, cwd=Path(__file__).parents[2]
-    )
-    assert done.returncode == 0, f"lab {argv}: {done.stdout}{done.stderr}"
 
 
 def judge(seen: Seen, bound: float, record_property: Callable[[str, object], None]) -> None:
