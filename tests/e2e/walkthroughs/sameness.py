@@ -1,7 +1,7 @@
 """Whether a lab printed what an article shows: the same text, but for what differs from one cluster to the next.
 
-Each rule makes one such thing the same on both sides: ages, names with random ends, addresses that a cluster chose, the
-width of columns. What is left must be equal.
+Each rule makes one such thing the same on both sides: ages, restarts, names with random ends, addresses that a cluster
+chose, the width of columns. What is left must be equal.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from itertools import zip_longest
 
 AGE = r"\b(\d+[smhdy]){1,3}\b"
 RULES: tuple[tuple[str, str], ...] = (
+    (r"(?<=Running)(\s+)\d+( \(\w+ ago\))?", r"\1<restarts>"),
     (rf"(?<=\s){AGE}( ago)?(?=\s|$)", "<age>"),
     (r"\b(\d\d:){2}\d\d(\.\d+)?\b", "<time>"),
     (r"\b(nginx|controller)-[a-f0-9]{8,10}-[a-z0-9]{5}\b", r"\1-<pod>"),

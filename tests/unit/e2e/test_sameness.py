@@ -24,6 +24,7 @@ ALL_LINES = [
         (PODS, "nginx-7d8c7dc949-abcde   1/1   Running   0   5s   10.244.1.2   k8s-worker2"),
         ("172.16.254.1/32 unicast [peer1 18:05:44] * (100)", "172.16.254.1/32 unicast [peer1 09:00:00.123] * (100)"),
         ("-j KUBE-SVC-4N57TFCL4MD7ZTDA", "-j KUBE-SVC-2CMXP7HKUVJN7L6M"),
+        (PODS, PODS.replace("0 17h", "1 (79s ago)   83s")),
         ("a\n\nb\n", "a\nb"),
     ],
 )  # fmt: skip
