@@ -59,7 +59,7 @@ def run(
     check: bool = False,
     environment: Mapping[str, str] | None = None,
     on_event: Callable[[Event], None] = lambda _: None,
-    timeout: float = 900.0,
+    timeout: float = 3600.0,
 ) -> PlayResult:
     """Run `playbook` on the machines of `inventory`, or only on those that match `limit`.
 
