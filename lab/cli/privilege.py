@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -32,7 +33,7 @@ def become_root(why: str) -> None:
     """Return as root; as another user, replace this process by itself under sudo. Raises HostError without sudo."""
     if os.geteuid() == 0:
         return
-    command = " ".join([*Path(sys.argv[0]).parts[-1:], *sys.argv[1:]])
+    command = shlex.join(["lab", *sys.argv[1:]])
     if not shutil.which("sudo"):
         raise HostError(
             f"root is needed to {why}, and sudo is not installed", hint=f"as root, run: {command}"
