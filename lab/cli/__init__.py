@@ -24,7 +24,7 @@ VERBS: Final = {
     "logs": "Show what a machine said.",
     "test": "Prove the running lab from the client and the router.",
     "explain": "Follow the way to a Service, hop by hop.",
-    "image": "Load container images into the nodes.",
+    "image": "Load container images into the nodes; build the load balancer's.",
     "fault": "Break a machine on purpose, and mend it.",
     "plan": "Say what `up` would do.",
     "doctor": "Check what the lab needs of this host.",

@@ -1,4 +1,4 @@
-"""`lab image`: which images the nodes have beside the built-in ones."""
+"""`lab image`: which images the nodes have beside the built-in ones, and the load balancer's own as an archive."""
 
 from __future__ import annotations
 
@@ -6,14 +6,48 @@ from pathlib import Path
 
 import click
 
-from lab.actions import images
+from lab.actions import balancer_image, images
 from lab.cli.options import file_option
+from lab.cli.privilege import become_root, give_back
+from lab.cli.progress import Progress
 from lab.cli.session import ask_for_root, open_lab
+from lab.errors import HostError
+from lab.machines.containers import base
 
 
 @click.group
 def command() -> None:
     """Load container images into the nodes' stores: nothing is downloaded unless you say so."""
+
+
+@command.command
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False, writable=True),
+    default=Path("lab-balancer.tar"),
+    show_default=True,
+    help="Where to write the archive.",
+)
+def build(output: Path) -> None:
+    """Write the load balancer's image as an OCI archive, for any cluster.
+
+    It is made of the Debian that machine containers have, without a network once that is in the cache. The same
+    packages and programs give the same bytes.
+    """
+    report = Progress()
+    found = base.find()
+    if found is None:
+        become_root("unpack Debian's packages")
+        with report.step("build the base"):
+            found = base.build(report.detail)
+    with report.step("build the image"):
+        archive = balancer_image.build(found.tree)
+    try:
+        output.write_bytes(archive)
+    except OSError as error:
+        raise HostError(f"cannot write {output}: {error.strerror}") from error
+    give_back(output)
+    click.echo(f"{balancer_image.reference()}  {len(archive) >> 20} MiB  {output}")
 
 
 @command.command("load")

@@ -8,12 +8,14 @@ from __future__ import annotations
 import io
 import sys
 import tarfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
 import lab
 
 ROOMS: Final = ("balancer", "errors.py", "kits", "kube", "links", "pocket", "wire", "__init__.py")
+BALANCER_ROOMS: Final = ("balancer", "errors.py", "kits", "kube", "links", "wire", "__init__.py")
 PACKAGE: Final = Path(lab.__file__).parent
 
 
@@ -21,7 +23,7 @@ def pack() -> bytes:
     """Return a tar archive with the package `lab` as far as machines need it."""
     output = io.BytesIO()
     with tarfile.open(fileobj=output, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-        for path in _files():
+        for path in files(ROOMS):
             member = tarfile.TarInfo(str(path.relative_to(PACKAGE.parent)))
             member.size, member.mode = path.stat().st_size, 0o644
             with path.open("rb") as content:
@@ -29,8 +31,9 @@ def pack() -> bytes:
     return output.getvalue()
 
 
-def _files() -> list[Path]:
-    tops = [PACKAGE / name for name in ROOMS]
+def files(rooms: Iterable[str]) -> list[Path]:
+    """Return the files of some rooms of the package `lab`, without caches."""
+    tops = [PACKAGE / name for name in rooms]
     paths = [path for top in tops for path in (top.rglob("*") if top.is_dir() else [top])]
     return sorted(path for path in paths if path.is_file() and "__pycache__" not in path.parts)
 
