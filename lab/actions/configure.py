@@ -13,6 +13,8 @@ from lab.provision.fingerprint import fingerprints
 from lab.topology.model import MachineName
 
 PLAYBOOKS = ("site", "install_lb")
+CLUSTER_TAG = "cluster"
+"""What site.yml does once there are keys: never part of a configuration that is kept."""
 
 
 class Configure:
@@ -62,9 +64,10 @@ class Configure:
                 context.playbooks / f"{name}.yml",
                 inventory=context.playbooks / "inventory",
                 limit=",".join(machines),
+                skip_tags=CLUSTER_TAG,
                 log=context.generated / f"{name}.log",
                 environment=environment(context),
-                on_event=lambda event: context.report.detail(_describe(event)),
+                on_event=lambda event: tell(context, event),
             )
 
 
@@ -81,6 +84,11 @@ def environment(context: Context) -> dict[str, str]:
         "LAB_CONNECTIONS": str(context.generated / "connections.json"),
         "LAB_PROGRAMS": str(context.generated / "programs.tar"),
     }
+
+
+def tell(context: Context, event: Event) -> None:
+    """Show what a playbook is busy with."""
+    context.report.detail(_describe(event))
 
 
 def _describe(event: Event) -> str:

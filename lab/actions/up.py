@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lab.actions.cluster import JoinNodes, StartControlPlane
 from lab.actions.configure import Configure
+from lab.actions.kubeadm import ByDistribution, FormCluster
 from lab.actions.machines import CheckHost, CreateMachines, PrepareBase
 from lab.actions.proof import InstallLoadBalancer, Prove
 from lab.actions.reach import Reach
@@ -27,8 +28,8 @@ def _all(*, cache: bool) -> list[Step]:
         CreateMachines(),
         Configure(always=not cache),
         Reach(),
-        StartControlPlane(),
-        JoinNodes(),
+        ByDistribution(pocket=StartControlPlane(), kubeadm=FormCluster("control plane", "control_plane")),
+        ByDistribution(pocket=JoinNodes(), kubeadm=FormCluster("join nodes", "worker:client")),
         InstallLoadBalancer(),
         Prove(),
     ]

@@ -16,7 +16,16 @@ from lab.provision.code import pack
 from lab.render.inventory import inventory
 from lab.topology.model import MachineName, Topology
 
-INGREDIENTS = ("site.yml", "install_lb.yml", "roles", "inventory", "templates", "ansible.cfg")
+INGREDIENTS = (
+    "site.yml",
+    "install_lb.yml",
+    "kubernetes.yml",
+    "lab.lock",
+    "roles",
+    "inventory",
+    "templates",
+    "ansible.cfg",
+)
 
 
 def fingerprints(topology: Topology, *, playbooks: Path) -> dict[MachineName, str]:

@@ -56,12 +56,13 @@ def run(
     inventory: Path,
     log: Path,
     limit: str = "",
+    skip_tags: str = "",
     check: bool = False,
     environment: Mapping[str, str] | None = None,
     on_event: Callable[[Event], None] = lambda _: None,
     timeout: float = 3600.0,
 ) -> PlayResult:
-    """Run `playbook` on the machines of `inventory`, or only on those that match `limit`.
+    """Run `playbook` on the machines of `inventory`, or only on those that match `limit`, without what has `skip_tags`.
 
     `check` runs dry; `environment` is added to this process' own; `on_event` hears every event at once; `timeout` is in
     seconds. Raises PlayError when a task fails, a machine cannot be reached, the playbook is wrong or time is up.
@@ -69,6 +70,7 @@ def run(
     """
     argv = [sys.executable, "-m", "ansible.cli.playbook", f"--inventory={inventory}", str(playbook)]
     argv += [f"--limit={limit}"] if limit else []
+    argv += [f"--skip-tags={skip_tags}"] if skip_tags else []
     argv += ["--check", "--diff"] if check else []
     log.parent.mkdir(parents=True, exist_ok=True)
     heard: list[Event] = []

@@ -1,6 +1,7 @@
 """The Ansible inventory of a lab, in the shape that `ansible-inventory --list` prints.
 
-One group a role of machine, and `k8s` over the cluster's. All values are plain JSON; lists of networks, subnets and
+One group a role of machine, `k8s` over the cluster's, and one a distribution of Kubernetes over all that speak to the
+cluster, empty for the one that the lab has not. All values are plain JSON; lists of networks, subnets and
 addresses keep the order of lab.yml: the cluster's network first, one address for each subnet. Where an address is
 wanted by family, the keys are `ipv4` and `ipv6`.
 """
@@ -10,7 +11,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from lab.topology.model import Address, Bgp, Interface, InterfaceAddress, Machine, Pool, Role, Topology
+from lab.topology.model import (
+    Address,
+    Bgp,
+    Distribution,
+    Interface,
+    InterfaceAddress,
+    Machine,
+    Pool,
+    Role,
+    Topology,
+)
 from lab.topology.naming import peer_name
 
 Json = dict[str, Any]
@@ -22,10 +33,19 @@ def inventory(topology: Topology) -> Json:
     groups[Role.ROUTER.value]["vars"] = _router_vars(topology)
     return {
         "_meta": {"hostvars": {machine.name: _host_vars(machine) for machine in topology.machines}},
-        "all": {"children": [Role.ROUTER.value, "k8s", Role.CLIENT.value], "vars": _lab_vars(topology)},
+        "all": {
+            "children": [Role.ROUTER.value, "k8s", Role.CLIENT.value, *(d.value for d in Distribution)],
+            "vars": _lab_vars(topology),
+        },
         "k8s": {"children": [Role.CONTROL_PLANE.value, Role.WORKER.value]},
+        **{distribution.value: _distribution(topology, distribution) for distribution in Distribution},
         **groups,
     }
+
+
+def _distribution(topology: Topology, distribution: Distribution) -> Json:
+    wanted = distribution is topology.kubernetes.distribution
+    return {"children": ["k8s", Role.CLIENT.value] if wanted else []}
 
 
 def _names(topology: Topology, role: Role) -> list[str]:
@@ -46,6 +66,9 @@ def _lab_vars(topology: Topology) -> Json:
         "lab_pools": [_pool(pool) for pool in topology.load_balancer.pools],
         "lab_hosts": [_host(machine) for machine in topology.machines],
         "lab_kubernetes": topology.kubernetes.distribution.value,
+        "lab_kubernetes_version": topology.kubernetes.version,
+        "lab_pod_network": topology.kubernetes.pod_network.value,
+        "lab_proxy_mode": topology.kubernetes.proxy_mode.value,
         "lab_load_balancer": topology.load_balancer.implementation.value,
         "lab_pod_subnets": _texts(topology.kubernetes.pod_subnets),
         "lab_service_subnets": _texts(topology.kubernetes.service_subnets),

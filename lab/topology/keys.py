@@ -14,8 +14,11 @@ from lab.topology.model import (
     Distribution,
     Hypervisor,
     Implementation,
+    Kubernetes,
     LoadBalancer,
+    PodNetwork,
     Pool,
+    ProxyMode,
     Role,
     RouterSoftware,
     Session,
@@ -230,6 +233,25 @@ DISTRIBUTION: Final = Key(
     default="pocket",
     description="Which Kubernetes runs: the lab's own small one, or kubeadm's.",
 )
+KUBERNETES_VERSION: Final = Key(
+    name="version",
+    kind=Text(pattern=r"1[.][1-9][0-9][.][0-9]{1,2}", phrase="a release such as 1.37.2"),
+    default=_default(Kubernetes, "version"),
+    description="Only kubeadm: the release of Kubernetes. Change it and run `lab up` to upgrade, one minor release at a "
+    "time.",
+)
+POD_NETWORK: Final = Key(
+    name="pod_network",
+    kind=Choice(PodNetwork),
+    default=_default(Kubernetes, "pod_network"),
+    description="Only kubeadm: what carries packets between pods. With `none`, nodes wait for what you install.",
+)
+PROXY_MODE: Final = Key(
+    name="proxy_mode",
+    kind=Choice(ProxyMode),
+    default=_default(Kubernetes, "proxy_mode"),
+    description="Only kubeadm: how kube-proxy programs the kernel.",
+)
 POD_SUBNETS: Final = Key(
     name="pod_subnets",
     kind=SUBNETS,
@@ -244,7 +266,7 @@ SERVICE_SUBNETS: Final = Key(
 )
 KUBERNETES: Final = Key(
     name="kubernetes",
-    kind=Section((DISTRIBUTION, POD_SUBNETS, SERVICE_SUBNETS)),
+    kind=Section((DISTRIBUTION, KUBERNETES_VERSION, POD_NETWORK, PROXY_MODE, POD_SUBNETS, SERVICE_SUBNETS)),
     default={},
     description="The cluster itself.",
 )

@@ -131,8 +131,12 @@ def _load_balancer(load_balancer: Fields) -> LoadBalancer:
 
 def _kubernetes(lab: Fields) -> Kubernetes:
     pods, services = plan.pod_subnets(lab), plan.service_subnets(lab)
+    kubernetes = lab[keys.KUBERNETES]
     return Kubernetes(
-        distribution=lab[keys.KUBERNETES][keys.DISTRIBUTION],
+        distribution=kubernetes[keys.DISTRIBUTION],
+        version=kubernetes[keys.KUBERNETES_VERSION],
+        pod_network=kubernetes[keys.POD_NETWORK],
+        proxy_mode=kubernetes[keys.PROXY_MODE],
         pod_subnets=values(pods.value) if pods else (),
         service_subnets=values(services.value) if services else (),
     )

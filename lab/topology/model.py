@@ -110,9 +110,29 @@ class Distribution(StrEnum):
     KUBEADM = "kubeadm"
 
 
+class PodNetwork(StrEnum):
+    """What carries packets between the pods of a kubeadm cluster."""
+
+    FLANNEL = "flannel"
+    CALICO = "calico"
+    CILIUM = "cilium"
+    NONE = "none"
+
+
+class ProxyMode(StrEnum):
+    """How kube-proxy programs the kernel (KubeProxyConfiguration, `mode`)."""
+
+    IPTABLES = "iptables"
+    NFTABLES = "nftables"
+    IPVS = "ipvs"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kubernetes:
     distribution: Distribution = Distribution.POCKET
+    version: str = "1.37.2"
+    pod_network: PodNetwork = PodNetwork.FLANNEL
+    proxy_mode: ProxyMode = ProxyMode.IPTABLES
     pod_subnets: tuple[Subnet, ...]
     """Default 10.244.0.0/16 (and fd00:244::/56 in a dual-stack lab)."""
     service_subnets: tuple[Subnet, ...]

@@ -23,6 +23,8 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 HERE: Final = ROOT / "tests/golden"
 LABS: Final = (ROOT / "lab.yml", *sorted((ROOT / "labs").glob("*.yml")))
 ROUTED: Final = (*LABS, HERE / "roles/every-option.yml")
+POD_NETWORKS: Final = ("flannel.kustomization.yaml", "cilium.values.yaml", "calico.kustomization.yaml")
+"""Calico last: it is set up for IPv4 alone, so one lab will do."""
 WRONG: Final = tuple(sorted((HERE / "topology/errors").glob("*.yml")))
 
 Produce = Callable[[], str]
@@ -62,6 +64,19 @@ def log(path: Path) -> str:
     return ""
 
 
+def cluster(path: Path) -> dict[Path, Produce]:
+    """Return what produces the golden files of a lab's kubeadm."""
+    golden = HERE / "roles" / path.stem
+    files: dict[Path, Produce] = {
+        golden.with_suffix(".kubeadm.yml"): partial(rendered.kubeadm, path),
+        golden.with_suffix(".join.yml"): partial(rendered.join, path),
+        golden.with_suffix(".containerd.toml"): partial(rendered.containerd, path),
+    }
+    for file in POD_NETWORKS if path == LABS[0] else POD_NETWORKS[:-1]:
+        files[golden.with_suffix(f".{file}")] = partial(rendered.pod_network, path, file=file)
+    return files
+
+
 def goldens() -> dict[Path, Produce]:
     """Return what produces each golden file."""
     files: dict[Path, Produce] = {
@@ -85,6 +100,7 @@ def goldens() -> dict[Path, Produce]:
         files[golden.with_suffix(".k8s-worker1.yaml")] = partial(
             rendered.routes, path, machine="k8s-worker1", role="kube_node"
         )
+        files |= cluster(path)
     for machine in ("k8s-master", "k8s-worker1"):
         golden = HERE / "roles" / f"lab.{machine}.pocket-agent.service"
         files[golden] = partial(rendered.agent_unit, ROOT / "lab.yml", machine=machine)

@@ -10,6 +10,7 @@ from ansible.template import Templar, trust_as_template
 
 from lab.render.inventory import inventory
 from lab.topology.loader import load
+from lab.topology.model import Role
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 ROLES: Final = ROOT / "roles"
@@ -38,14 +39,44 @@ def routes(lab: Path, *, machine: str, role: str) -> str:
 
 def agent_unit(lab: Path, *, machine: str) -> str:
     """Return the systemd unit of the node agent on `machine`."""
-    variables = _variables(lab, machine, "pocket_node") | {"inventory_hostname": machine}
+    variables = _variables(lab, machine, "pocket_node")
     return _rendered("pocket_node/templates/etc/systemd/system/pocket-agent.service.j2", variables)
+
+
+def kubeadm(lab: Path) -> str:
+    """Return the control plane's /etc/kubernetes/kubeadm.yml."""
+    variables = _variables(lab, "k8s-master", "kube_control_plane")
+    return _rendered("kube_control_plane/templates/etc/kubernetes/kubeadm.yml.j2", variables)
+
+
+def join(lab: Path) -> str:
+    """Return the first worker's /etc/kubernetes/join.yml, while it has one."""
+    said = f"kubeadm join … --token 000000.0000000000000000 --discovery-token-ca-cert-hash sha256:{64 * '0'}"
+    variables = _variables(lab, "k8s-worker1", "kube_worker") | {"__kube_worker_invitation": {"stdout": said}}
+    return _rendered("kube_worker/templates/etc/kubernetes/join.yml.j2", variables)
+
+
+def containerd(lab: Path) -> str:
+    """Return a node's /etc/containerd/config.toml."""
+    listed = {"kubernetes_packages_images": {"stdout_lines": ["registry.k8s.io/pause:3.10.1"]}}
+    variables = _variables(lab, "k8s-worker1", "container_runtime") | listed
+    return _rendered("container_runtime/templates/etc/containerd/config.toml.j2", variables)
+
+
+def pod_network(lab: Path, *, file: str) -> str:
+    """Return what a pod network gets beside its own manifest or chart."""
+    variables = _variables(lab, "k8s-master", "pod_network")
+    return _rendered(f"pod_network/templates/etc/kubernetes/pod-network/{file}.j2", variables)
 
 
 def _variables(lab: Path, machine: str, role: str) -> Variables:
     """Return what `role` sees on `machine`: its defaults, lab.yml, inventory/group_vars, its own constants."""
     listing = inventory(load(lab))
-    variables = _of_role(role, "defaults") | {"ansible_managed": "Ansible managed"}
+    variables = _of_role(role, "defaults") | {
+        "ansible_managed": "Ansible managed",
+        "inventory_hostname": machine,
+        "groups": {role.value: listing[role.value]["hosts"] for role in Role},
+    }
     for group in ("all", "router", "k8s", "control_plane", "worker", "client"):
         if _belongs(machine, listing, group):
             variables |= listing[group].get("vars", {})

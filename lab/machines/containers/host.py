@@ -10,10 +10,11 @@ from typing import Final
 
 from lab.kits.shell import run
 from lab.machines.cache import cache_directory
+from lab.machines.containers import kubelet
 from lab.machines.containers.base import fingerprint
 from lab.machines.containers.shelves import bases
 from lab.machines.port import Finding, Severity
-from lab.topology.model import Topology
+from lab.topology.model import Distribution, Topology
 
 TOOLS: Final = {
     "systemd-nspawn": "systemd-container",
@@ -44,6 +45,8 @@ class ContainersHost:
         yield from findings(len(self._topology.machines))
         yield _networks(self._topology)
         yield _forwarding()
+        if self._topology.kubernetes.distribution is Distribution.KUBEADM:
+            yield from kubelet.findings()
 
     def make_ready(self, say: Callable[[str], None]) -> None:
         raise_inotify_limit(len(self._topology.machines), say)
