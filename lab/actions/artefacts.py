@@ -15,6 +15,7 @@ from lab.machines.cache import cache_directory
 from lab.machines.vagrant import recipe
 from lab.provision import bundle
 from lab.provision.artefacts import (
+    DIRECTORY_VARIABLE,
     FILLED_BY_HAND,
     Artefact,
     Difference,
@@ -79,7 +80,7 @@ def verify(lock: Lock, file: Path) -> list[Difference]:
 
 
 def use(lock: Lock, file: Path) -> None:
-    """Let everything that is built from now on take Debian's packages from the bundle `file`.
+    """Let everything that is built or configured from now on take what it needs from the bundle `file`.
 
     Raises UsageError with all that is wrong with it.
     """
@@ -88,7 +89,8 @@ def use(lock: Lock, file: Path) -> None:
         raise UsageError(described(f"{file} cannot be used", differences))
     top = cache_directory() / "bundle"
     shutil.rmtree(top, ignore_errors=True)
-    bundle.unpack(file, top, Kind.DEB)
+    bundle.unpack(file, top, *Kind)
+    os.environ[DIRECTORY_VARIABLE] = str(top)
     os.environ[debian.MIRROR_VARIABLE] = apt.serve(top / Kind.DEB)
 
 

@@ -20,6 +20,7 @@ from lab.cli.privilege import leave_the_network
 from lab.cli.session import ask_for_root, changing, open_lab, provider_option, say_choice
 from lab.errors import UsageError
 from lab.provision.artefacts import read_lock
+from lab.topology.model import Distribution
 
 TIPS = (
     "lab ssh client           and there: k create deploy nginx --image=nginx --replicas=3",
@@ -93,5 +94,6 @@ def _confine(context: Context, *, offline: bool, bundle: Path | None) -> None:
         )
     if offline:
         leave_the_network()
-    if bundle and context.provider.prepare(None):
+    kubeadm = context.topology.kubernetes.distribution is Distribution.KUBEADM
+    if bundle and (kubeadm or context.provider.prepare(None)):
         artefacts.use(read_lock(LOCK), bundle)

@@ -17,6 +17,8 @@ from lab.errors import UsageError
 from lab.kits.files import write_atomically
 
 VERSION: Final = 1
+DIRECTORY_VARIABLE: Final = "LAB_ARTEFACTS"
+"""Names the directory that a bundle was unpacked in, for inventory/group_vars/all/artefacts.yml."""
 
 
 class Kind(StrEnum):

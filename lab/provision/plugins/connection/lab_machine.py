@@ -21,12 +21,6 @@ DOCUMENTATION = """
     description:
       - Enters the namespaces of the machine's first process with nsenter(1), as root.
     options:
-      machine:
-        description: Name of the machine.
-        type: str
-        default: inventory_hostname
-        vars:
-          - name: inventory_hostname
       state:
         description: The state file of the lab's supervisor.
         type: path
@@ -65,7 +59,8 @@ class Connection(ConnectionBase):  # type: ignore[misc]  # Ansible has no types
     ) -> tuple[int, bytes, bytes]:
         """Run `cmd` in a shell of the machine; returns its exit code, output and errors."""
         super().exec_command(cmd, in_data=in_data, sudoable=sudoable)
-        first = leader(Path(self.get_option("state")), self.get_option("machine"))
+        # Not inventory_hostname, which stays the first machine's where a task is delegated to another.
+        first = leader(Path(self.get_option("state")), self._play_context.remote_addr)
         argv = ["nsenter", f"--target={first}", *NAMESPACES, "--", "env", "-i", *ENVIRONMENT, "sh", "-c", cmd]
         done = subprocess.run(argv, input=in_data or b"", capture_output=True, check=False)
         return done.returncode, done.stdout, done.stderr
