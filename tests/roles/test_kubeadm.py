@@ -130,9 +130,8 @@ def test_a_lock_without_kubernetes_is_refused(rig: Rig, tmp_path: Path) -> None:
 
 def test_a_dry_run_passes_on_bare_machines(rig: Rig) -> None:
     rig.play(check=True)
-    assert rig.on("k8s-master", "ls /usr/local/bin /etc/kubernetes 2>/dev/null || true").split() == [
-        "/usr/local/bin:"
-    ]
+    traces = "/usr/local/bin/kubeadm /usr/local/bin/containerd /etc/containerd /etc/kubernetes"
+    assert rig.on("k8s-master", f"ls -d {traces} 2>/dev/null || true") == ""
 
 
 def test_the_control_plane_is_made_in_order(formed: Rig) -> None:
