@@ -22,6 +22,8 @@ BGP = {
     "bfd": False,
     "password": None,
 }
+BUNDLE = {"lab_artefacts_directory": "/none", "lab_lock": "lab.lock", "lab_artefacts": []}
+KUBEADM = {"lab_kubernetes": "kubeadm"}
 MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "asn-zero": ({"lab_bgp": BGP | {"router_asn": 0}}, "an AS number is 1 to"),
     "asn-trans": ({"lab_bgp": BGP | {"cluster_asn": 23456}}, "an AS number is 1 to"),
@@ -31,6 +33,15 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "hold-time": ({"lab_bgp": BGP | {"hold_time": 2}}, "a hold time is 0 or 3 to 65535"),
     "password": ({"lab_bgp": BGP | {"password": 'a"; export all; "'}}, "without quotation marks"),
     "pools": ({"lab_pools": [{"name": "empty", "addresses": []}]}, "no external address"),
+    "pod-network": (
+        KUBEADM | {"lab_pod_network": "calico", "lab_pod_subnets": ["10.244.0.0/16", "fd00:244::/56"]},
+        "calico is set up for IPv4 only",
+    ),
+    "lock": (KUBEADM, "lab.lock lacks manifests/flannel.yaml; "),
+    "lock-in-part": (
+        KUBEADM | {"lab_pod_network": "none", "lab_artefacts": [{"path": "bin/kubeadm", "sha256": ""}]},
+        "lab.lock lacks bin/containerd, bin/containerd-shim-runc-v2, bin/crictl,",
+    ),
     "type": ({"lab_networks": "10.0.0.0/24"}, "lab_networks"),
 }
 
@@ -40,7 +51,7 @@ def refused(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Run the role once for each mistake, on a host that is named after it; return what each host was told."""
     directory = tmp_path_factory.mktemp("validate")
     listing = inventory(load(ROOT / "lab.yml"))
-    variables = listing["all"]["vars"] | listing["_meta"]["hostvars"]["client"] | {"lab_bgp": BGP}
+    variables = listing["all"]["vars"] | listing["_meta"]["hostvars"]["client"] | BUNDLE | {"lab_bgp": BGP}
     hosts = {"right": variables} | {name: variables | mistake for name, (mistake, _) in MISTAKES.items()}
     (directory / "hosts.yml").write_text(yaml.safe_dump({"all": {"hosts": hosts}}))
     role = str(ROOT / "roles/validate")
@@ -56,8 +67,11 @@ def refused(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         log=directory / "log",
         on_event=events.append,
     )
-    results = [event for event in events if isinstance(event, Result)]
-    return {result.host: result.message for result in results if result.outcome is Outcome.IGNORED}
+    told: dict[str, str] = {}
+    for event in events:
+        if isinstance(event, Result) and event.outcome is Outcome.IGNORED:
+            told[event.host] = f"{told.get(event.host, '')}{event.message}\n"
+    return told
 
 
 def test_the_default_lab_is_right(refused):
