@@ -223,8 +223,7 @@ def moved(node: str) -> list[str]:
 def test_a_reset_leaves_no_cluster(formed: Rig) -> None:
     formed.play("reset.yml")
     for node in NODES:
-        assert formed.calls(node) == [
-            "kubeadm reset --force --cri-socket unix:///run/containerd/containerd.sock"
-        ]
+        reset = "kubeadm reset --force --cri-socket unix:///run/containerd/containerd.sock"
+        assert formed.calls(node)[-1] == reset
         assert formed.on(node, "cd /etc/kubernetes && ls -d *.conf pki 2>/dev/null || true") == ""
     assert formed.play("reset.yml").changed == 0
