@@ -6,10 +6,10 @@ import asyncio
 from typing import Any
 
 import orjson
-import yaml
 from aiohttp import web
+from yaml import YAMLError
 
-from lab.pocket.api import protobuf
+from lab.pocket.api import protobuf, yaml
 from lab.pocket.api.errors import ProtobufError
 from lab.pocket.apiserver.errors import MAX_BODY, bad_request, timeout, too_large, unsupported_media_type
 from lab.pocket.store import Object
@@ -82,9 +82,8 @@ def from_json(body: bytes) -> Any:
 def from_yaml(body: bytes) -> Any:
     """Decode YAML to what JSON could say, and nothing more."""
     try:
-        document = yaml.load(body, Loader=_PlainLoader)  # noqa: S506  a SafeLoader with less
-        return orjson.loads(orjson.dumps(document))
-    except (yaml.YAMLError, TypeError, ValueError, RecursionError) as error:
+        return yaml.load(body)
+    except (YAMLError, TypeError, ValueError, RecursionError) as error:
         raise bad_request(f"error converting YAML to JSON: {error}") from error
 
 
@@ -93,18 +92,3 @@ def from_protobuf(body: bytes) -> Object:
         return protobuf.decode(body)
     except ProtobufError as error:
         raise bad_request(error.message) from error
-
-
-class _PlainLoader(yaml.SafeLoader):
-    """No aliases, which could make a small body huge, and no dates, which JSON does not have."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.events.AliasEvent):
-            raise yaml.YAMLError("aliases are not accepted")
-        return super().compose_node(parent, index)
-
-
-_PlainLoader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
