@@ -83,7 +83,10 @@ class Server:
             return _not_here()
         call = Call(self.state, http, info, user, resource, http.query)
         handler = dispatch.find(call)
-        response = _not_here() if handler is None else await handler(call)
+        try:
+            response = _not_here() if handler is None else await handler(call)
+        except StatusError as error:  # the call's warnings go with its refusal
+            response = _refusal(error)
         return _with_headers(response, call)
 
     def _authorize(self, user: User, info: RequestInfo) -> None:
