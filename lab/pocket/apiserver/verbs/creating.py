@@ -70,17 +70,18 @@ def check_kind(call: Call, obj: Object, *, kind: str = "", api_version: str = ""
 
 
 def check_namespace(call: Call, obj: Object) -> None:
-    """Check that an object belongs into the namespace of its path; an absent namespace is filled in."""
-    given = obj["metadata"].get("namespace", "")
-    expected = call.info.namespace if call.resource.namespaced else ""
-    if given and given != expected:
+    """Check that an object belongs into the namespace of its path; an absent namespace is filled in.
+
+    As in Kubernetes (EnsureObjectNamespaceMatchesRequestNamespace), one of an object that belongs into none is dropped.
+    """
+    if not call.resource.namespaced:
+        obj["metadata"].pop("namespace", None)
+        return
+    if obj["metadata"].get("namespace") not in {None, "", call.info.namespace}:
         raise bad_request(
             "the namespace of the provided object does not match the namespace sent on the request"
         )
-    if expected:
-        obj["metadata"]["namespace"] = expected
-    else:
-        obj["metadata"].pop("namespace", None)
+    obj["metadata"]["namespace"] = call.info.namespace
 
 
 def _name(call: Call, obj: Object) -> None:
