@@ -10,7 +10,14 @@ from lab.pocket.api import json_patch, merge_patch, strategic_merge
 from lab.pocket.api.errors import PatchError
 from lab.pocket.api.schema import Node
 from lab.pocket.apiserver import bodies, metadata, ownership, processing, representation
-from lab.pocket.apiserver.errors import StatusError, bad_request, not_found, unsupported_media_type
+from lab.pocket.apiserver.errors import (
+    StatusError,
+    bad_request,
+    cause,
+    invalid,
+    not_found,
+    unsupported_media_type,
+)
 from lab.pocket.apiserver.state import Call
 from lab.pocket.apiserver.verbs.creating import check_kind, check_namespace, create_object
 from lab.pocket.apiserver.verbs.updating import store_new_state
@@ -33,6 +40,7 @@ async def patch(call: Call) -> web.StreamResponse:
     old = row.decoded() | {"apiVersion": call.resource.api_version}
     new = patched(kind, old, content, processing.schema_of(call.resource).root)
     check_patched(call, new)
+    check_uid(call, new, old)
     new = processing.process(call, new, old=old)
     return representation.answer_object(call, await store_new_state(call, row, new))
 
@@ -50,6 +58,7 @@ async def apply(call: Call) -> web.StreamResponse:
         obj = await create_object(call, ownership.apply(call, None, config), applied=True)
         return representation.answer_object(call, obj, status=201)
     old = row.decoded() | {"apiVersion": call.resource.api_version}
+    check_uid(call, config, old)
     new = processing.process(call, ownership.apply(call, old, config), old=old)
     return representation.answer_object(call, await store_new_state(call, row, new, applied=True))
 
@@ -80,6 +89,14 @@ def check_patched(call: Call, new: Any) -> None:
         raise bad_request(
             f"the name of the object ({new['metadata']['name']}) does not match the name on the URL ({call.info.name})"
         )
+
+
+def check_uid(call: Call, new: Object, old: Object) -> None:
+    """Refuse a patch to another UID; only an update's UID is a precondition, which conflicts."""
+    uid = new["metadata"].get("uid")
+    if uid not in {None, "", old["metadata"]["uid"]}:
+        why = f'Invalid value: "{uid}": field is immutable'
+        raise invalid(call.resource.about_kind(call.info.name), [cause("Invalid", "metadata.uid", why)])
 
 
 def check_patch_type(call: Call) -> None:
