@@ -21,6 +21,7 @@ VERSION = "v1.36.2"
 V2_DOCUMENT = b"\x0a\x032.0\x12\x15\x0a\x0aKubernetes\x12\x07v1.36.2"
 """A Document of gnostic's openapiv2 as protobuf: swagger "2.0", title and version, and no definition."""
 V2_TYPE = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+INDEX_TYPE = "text/plain; charset=utf-8"  # as kube-aggregator answers, which leaves it to be guessed
 FOREVER = {"Cache-Control": "public, immutable", "Expires": "Fri, 01 Jan 2100 00:00:00 GMT"}
 KEPT = 4  # documents are large and seldom read, and clients keep them
 
@@ -43,7 +44,7 @@ class OpenApi:
                 name: {"serverRelativeURL": f"/openapi/v3/{name}?hash={digest}"}
                 for name, digest in hashes.items()
             }
-            return web.Response(body=orjson.dumps({"paths": index}), content_type="application/json")
+            return web.Response(body=orjson.dumps({"paths": index}), headers={"Content-Type": INDEX_TYPE})
         name = path.removeprefix("/openapi/v3/")
         if name not in hashes:
             return None
