@@ -29,6 +29,12 @@ def admit(call: Call, pod: Object) -> None:
     pod["status"] = {"phase": "Pending", "qosClass": pods.qos_class(pod)}
 
 
+def admit_update(call: Call, pod: Object, _old: Object) -> None:
+    """Complete a changed pod: an update cannot take the default tolerations away."""
+    if not call.info.subresource and call.resource.qualified == "pods":
+        pods.add_tolerations(pod)
+
+
 def _add_account(call: Call, pod: Object) -> None:
     spec = pod["spec"]
     name = spec.setdefault("serviceAccountName", spec.get("serviceAccount") or "default")

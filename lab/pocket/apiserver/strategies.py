@@ -8,7 +8,15 @@ from lab.pocket.api import schema, validation
 from lab.pocket.api.errors import AllocationError, InvalidError
 from lab.pocket.api.field import FieldError
 from lab.pocket.api.warnings import warnings_about
-from lab.pocket.apiserver import authorization, crds, escalation, metadata, namespaces, pod_admission
+from lab.pocket.apiserver import (
+    authorization,
+    crds,
+    daemon_sets,
+    escalation,
+    metadata,
+    namespaces,
+    pod_admission,
+)
 from lab.pocket.apiserver.errors import StatusError, forbidden, refuse
 from lab.pocket.apiserver.processing import schema_of
 from lab.pocket.apiserver.registry import CRDS, Resource
@@ -30,6 +38,7 @@ COUNTED = {  # resources whose metadata.generation counts changes of what is des
     "validatingwebhookconfigurations",
 }
 STATUS_ON_CREATE = {"nodes"}  # an agent registers its node together with its status
+NOT_READY = ("node.kubernetes.io/not-ready", "NoSchedule")
 PROTECTED_NAMESPACES = {"default", "kube-public", "kube-system"}
 Hook = Callable[[Call, Object], None]
 UpdateHook = Callable[[Call, Object, Object], None]  # the call, the new state, the old one
@@ -154,6 +163,13 @@ def _update_namespace(call: Call, obj: Object, old: Object) -> None:
         _keep(obj, old, "spec")  # its finalizers have a subresource of their own
 
 
+def _create_node(_call: Call, node: Object) -> None:
+    """Let no pod onto a node before the node controller saw that it is ready (admission plug-in TaintNodesByCondition)."""
+    taints = node["spec"].get("taints") or []
+    if not any((taint["key"], taint["effect"]) == NOT_READY for taint in taints):
+        node["spec"]["taints"] = [*taints, {"key": NOT_READY[0], "effect": NOT_READY[1]}]
+
+
 def _create_service(call: Call, obj: Object) -> None:
     _allocate(call, obj, None)
 
@@ -192,7 +208,9 @@ RBAC_HOOKS: dict[str, Hook] = {
 }
 _ON_CREATE: dict[str, Hook] = RBAC_HOOKS | {
     CRDS: _create_crd,
+    "daemonsets.apps": daemon_sets.begin,
     "namespaces": _create_namespace,
+    "nodes": _create_node,
     "pods": pod_admission.admit,
     "services": _create_service,
 }
@@ -206,6 +224,8 @@ def _on_update(hook: Hook) -> UpdateHook:
 _ON_UPDATE: dict[str, UpdateHook] = {
     **{resource: _on_update(hook) for resource, hook in RBAC_HOOKS.items()},
     CRDS: _update_crd,
+    "daemonsets.apps": daemon_sets.count_template,
     "namespaces": _update_namespace,
+    "pods": pod_admission.admit_update,
     "services": _update_service,
 }
