@@ -58,7 +58,9 @@ class Api:
         connection, response = self._open(method, path, body, headers or {}, query)
         with contextlib.closing(connection):
             raw = response.read()
-        is_json = "json" in response.headers.get("Content-Type", "")
+        is_json = (
+            "json" in response.headers.get("Content-Type", "") or raw[:1] == b"{"
+        )  # OpenAPI's index is "text"
         content = orjson.loads(raw) if is_json and raw else raw.decode()
         return Answer(response.status, content, {k.lower(): v for k, v in response.headers.items()})
 
