@@ -112,7 +112,7 @@ class Pod:
         return self.state.ips[0] if self.state.ips else "127.0.0.1"
 
     def update(self, pod: Json) -> None:
-        """Take over what the API says now: the wish to end, readiness gates."""
+        """Take over what the API says now: the wish to end, readiness gates, a readiness that is not ours."""
         self.pod = pod
         gates = [each["conditionType"] for each in pod["spec"].get("readinessGates") or ()]
         conditions = {
@@ -123,6 +123,7 @@ class Pod:
         if met != self.state.gates:
             self.state.gates = met
             self.changed()
+        self._publisher.shown(pod.get("status") or {})
         if "deletionTimestamp" in pod["metadata"]:
             self._stopping.set()
 

@@ -33,6 +33,12 @@ class Publisher:
         """Publish soon."""
         self._dirty.set()
 
+    def shown(self, status: Json) -> None:
+        """Publish again when the API shows another readiness: a node that was silent had its pods called unready."""
+        if self._published is not None and _ready(status) != _ready(self._published):
+            self._published = None
+            self.changed()
+
     async def run(self) -> Never:
         """Publish what changes until cancelled."""
         backoff = Backoff(first=0.1, limit=10.0)
@@ -64,3 +70,8 @@ class Publisher:
             kind=PatchType.STRATEGIC,
         )
         self._published = status
+
+
+def _ready(status: Json) -> str:
+    conditions = status.get("conditions") or ()
+    return next((str(each["status"]) for each in conditions if each["type"] == "Ready"), "Unknown")
