@@ -17,7 +17,7 @@ import orjson
 from lab.pocket.api.schema.data import descriptions, kinds, raw_definitions
 from lab.pocket.api.schema.model import Node
 
-__all__ = ["Served", "document", "fingerprint"]
+__all__ = ["Served", "document", "fingerprint", "item_paths"]
 
 Object = dict[str, Any]
 META = "io.k8s.apimachinery.pkg.apis.meta.v1."
@@ -88,8 +88,8 @@ def document(resources: Sequence[Served], *, version: str) -> Object:
     """Return the document of one group and version; `version` is the server's, as `v1.36.2`."""
     paths: Object = {}
     for resource in resources:
-        for path, item in _paths(resource):
-            paths.setdefault(path, {"parameters": _path_parameters(path)}).update(item)
+        for path, item in item_paths(resource):
+            paths.setdefault(path, {}).update(item)
     return {
         "openapi": "3.0.0",
         "info": {"title": "Kubernetes", "version": version},
@@ -98,7 +98,13 @@ def document(resources: Sequence[Served], *, version: str) -> Object:
     }
 
 
-def _paths(resource: Served) -> Iterator[tuple[str, Object]]:
+def item_paths(resource: Served) -> Iterator[tuple[str, Object]]:
+    """Yield a path and, with its parameters, one operation there; a path comes as often as it has operations."""
+    for path, item in _operations(resource):
+        yield path, {"parameters": _path_parameters(path), **item}
+
+
+def _operations(resource: Served) -> Iterator[tuple[str, Object]]:
     root = f"/apis/{resource.group}/{resource.version}" if resource.group else f"/api/{resource.version}"
     plural, _, subresource = resource.plural.partition("/")
     scope = f"{root}/namespaces/{{namespace}}/{plural}" if resource.namespaced else f"{root}/{plural}"

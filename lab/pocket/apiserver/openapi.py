@@ -1,7 +1,7 @@
 """OpenAPI v3: an index of documents, one a group and version, whose URLs change with their content.
 
 kubectl keeps a document on disk as long as its hashed URL stays in the index; so a CRD's change must change the hash.
-Version 2 describes nothing here: kubectl then leaves validation to the server.
+Version 2 is one document, of patch operations alone.
 """
 
 from __future__ import annotations
@@ -13,14 +13,18 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from lab.pocket.api import openapi
+from lab.pocket.api import openapi, openapi_v2
 from lab.pocket.api.openapi import Served
+from lab.pocket.apiserver.errors import not_acceptable
 from lab.pocket.apiserver.registry import Registry, Resource
 
 VERSION = "v1.36.2"
-V2_DOCUMENT = b"\x0a\x032.0\x12\x15\x0a\x0aKubernetes\x12\x07v1.36.2"
-"""A Document of gnostic's openapiv2 as protobuf: swagger "2.0", title and version, and no definition."""
 V2_TYPE = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+V2_TYPES = {
+    V2_TYPE,
+    "application/com.github.proto-openapi.spec.v2@v1.0+protobuf",
+}  # clients write the older one
+JSON_TYPES = {"application/json", "application/*", "*/*"}
 INDEX_TYPE = "text/plain; charset=utf-8"  # as kube-aggregator answers, which leaves it to be guessed
 FOREVER = {"Cache-Control": "public, immutable", "Expires": "Fri, 01 Jan 2100 00:00:00 GMT"}
 KEPT = 4  # documents are large and seldom read, and clients keep them
@@ -32,12 +36,20 @@ class OpenApi:
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
         self._hashes = lru_cache(maxsize=1)(self._fingerprints)
+        self._v2 = lru_cache(maxsize=1)(self._v2_made)
         self._document = lru_cache(maxsize=KEPT)(self._made)
 
-    def answer(self, path: str) -> web.Response | None:
-        """Answer a request below /openapi; None when there is no such document."""
-        if path == "/openapi/v2":  # kubectl asks it about kinds that no v3 document has, such as List
-            return web.Response(body=V2_DOCUMENT, content_type=V2_TYPE)
+    def answer(self, path: str, accept: str) -> web.Response | None:
+        """Answer a request below /openapi; None when there is no such document.
+
+        Raises:
+            StatusError: 406, when version 2 is asked for in a form that it does not have.
+
+        """
+        if path == "/openapi/v2":
+            kind = _v2_type(accept)
+            body = self._v2(self._registry.revision, kind)
+            return web.Response(body=body, headers={"Content-Type": kind})
         hashes = self._hashes(self._registry.revision)
         if path == "/openapi/v3":
             index = {
@@ -55,12 +67,27 @@ class OpenApi:
         names = dict.fromkeys(_name(resource) for resource in self._registry.all())
         return {name: openapi.fingerprint(self._served(name)) for name in names}
 
+    def _v2_made(self, _revision: int, kind: str) -> bytes:
+        resources = [served for resource in self._registry.all() for served in _described(resource)]
+        document = openapi_v2.document(resources, version=VERSION)
+        return openapi_v2.encode(document) if kind == V2_TYPE else orjson.dumps(document)
+
     def _made(self, name: str, _hash: str) -> bytes:
         return orjson.dumps(openapi.document(self._served(name), version=VERSION))
 
     def _served(self, name: str) -> list[Served]:
         resources = [resource for resource in self._registry.all() if _name(resource) == name]
         return [served for resource in resources for served in _described(resource)]
+
+
+def _v2_type(accept: str) -> str:
+    for clause in accept.split(",") if accept.strip() else ["*/*"]:
+        media_type = clause.partition(";")[0].strip()
+        if media_type in V2_TYPES:
+            return V2_TYPE
+        if media_type in JSON_TYPES:
+            return "application/json"
+    raise not_acceptable()
 
 
 def _name(resource: Resource) -> str:

@@ -108,10 +108,10 @@ class Server:
             )
         if path.startswith(HEALTH):
             return _health(path, verbose="verbose" in http.query)
-        if path.startswith("/openapi/"):
-            return _or_not_here(self._openapi.answer(path))
-        address = f"{self.state.settings.advertise[0]}:{self.state.settings.port}"
         accept = http.headers.get("Accept", "")
+        if path.startswith("/openapi/"):
+            return _or_not_here(self._openapi.answer(path, accept))
+        address = f"{self.state.settings.advertise[0]}:{self.state.settings.port}"
         return _or_not_here(discovery.answer(self.state.registry, path, accept, address))
 
 
