@@ -5,12 +5,12 @@ from __future__ import annotations
 from lab.pocket.api import defaults, schema
 from lab.pocket.api.schema import Processed, Schema
 from lab.pocket.apiserver.errors import bad_request, refuse
-from lab.pocket.apiserver.registry import Resource
+from lab.pocket.apiserver.registry import ANYTHING, Resource
 from lab.pocket.apiserver.state import Call
 from lab.pocket.store import Object
 
 STRICT, WARN, IGNORE = "Strict", "Warn", "Ignore"
-ANYTHING = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+FREE = schema.from_crd(ANYTHING)
 
 
 def process(call: Call, obj: Object, *, old: Object | None = None) -> Object:
@@ -22,7 +22,7 @@ def process_request(call: Call, obj: Object) -> Object:
     """Return the body of a request that is no object of the resource, as the schema of its own kind has it."""
     group, _, version = obj["apiVersion"].rpartition("/")
     found = schema.builtin(group, version, obj["kind"])
-    return _process(call, obj, found or schema.from_crd(ANYTHING), None)
+    return _process(call, obj, found or FREE, None)
 
 
 def _process(call: Call, obj: Object, found: Schema, old: Object | None) -> Object:
@@ -46,10 +46,9 @@ def _process(call: Call, obj: Object, found: Schema, old: Object | None) -> Obje
 
 def schema_of(resource: Resource) -> Schema:
     """Return the schema of a resource's kind."""
-    if resource.custom is None:
-        return schema.builtin(resource.group, resource.version, resource.kind) or schema.from_crd(ANYTHING)
-    document = (resource.custom.get("schema") or {}).get("openAPIV3Schema")
-    return schema.from_crd(document or ANYTHING)
+    if resource.schema is not None:
+        return resource.schema
+    return schema.builtin(resource.group, resource.version, resource.kind) or FREE
 
 
 def _report_unknown(call: Call, kind: str, processed: Processed) -> None:

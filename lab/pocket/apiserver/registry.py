@@ -6,11 +6,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from lab.pocket.api.schema import Schema, from_crd
 from lab.pocket.apiserver.errors import About
 from lab.pocket.store import Object, Row, Store
 
 ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 STATUS_VERBS = ("get", "patch", "update")
+ANYTHING = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 CRDS = "customresourcedefinitions.apiextensions.k8s.io"
 
 
@@ -41,6 +43,7 @@ class Resource:
     fields: tuple[str, ...] = ()  # field selectors beside metadata.name and metadata.namespace
     singular: str = ""
     custom: Object | None = field(default=None, compare=False)  # the CRD's spec.versions[] entry
+    schema: Schema | None = field(default=None, compare=False)  # custom resources: what objects go through
     storage_version: str = ""  # custom resources: the version whose apiVersion is stored
     list_kind: str = ""
 
@@ -173,6 +176,7 @@ def custom_resources(crd: Object) -> Iterator[Resource]:
                 subresources=tuple(_custom_subresources(version, names["kind"])),
                 fields=tuple(f["jsonPath"].removeprefix(".") for f in version.get("selectableFields") or ()),
                 custom=version,
+                schema=from_crd((version.get("schema") or {}).get("openAPIV3Schema") or ANYTHING),
                 storage_version=storage,
             )
 
