@@ -25,6 +25,8 @@ from lab.pocket.controllers.statuses import status_patch
 from lab.pocket.controllers.writes import NOTHING_TO_DO, Create, Result, Write
 
 HASH: Final = "controller-revision-hash"
+GENERATION: Final = "pod-template-generation"
+COUNTED_IN: Final = "deprecated.daemonset.template.generation"  # by the API server, in an annotation
 _KEYS: Final = {
     "not-ready": "NoExecute",
     "unreachable": "NoExecute",
@@ -129,6 +131,9 @@ def _pod(owner: Json, node: str) -> Json:
         **pod["metadata"].get("labels", {}),
         HASH: template_hash(owner["spec"]["template"]),
     }
+    count = owner["metadata"].get("annotations", {}).get(COUNTED_IN)
+    if count:
+        pod["metadata"]["labels"][GENERATION] = count
     pod["spec"] = {
         **spec,
         "affinity": {**affinity, "nodeAffinity": node_affinity},

@@ -41,6 +41,17 @@ def test_one_pod_a_node_except_where_a_taint_forbids():
     assert found["status"]["numberMisscheduled"] == 0
 
 
+def test_pods_say_which_template_they_are_of():
+    made = world()
+    counted = {"metadata": {"annotations": {"deprecated.daemonset.template.generation": "7"}}}
+    assert all("pod-template-generation" not in each["metadata"]["labels"] for each in made.items(PODS))
+    made.change(DAEMON_SETS, "speaker", counted)
+    made.add(NODES, node("n4"))
+    made.settle()
+    labels = {node_of(each): each["metadata"]["labels"] for each in made.items(PODS)}
+    assert labels["n4"]["pod-template-generation"] == "7"
+
+
 def test_a_new_node_gets_a_pod_and_a_cordoned_one_too():
     made = world()
     made.add(
