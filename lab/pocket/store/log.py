@@ -61,12 +61,15 @@ class Log:
         start = bisect_right(events, revision, key=_revision)
         return events[start : None if limit is None else start + limit]
 
-    async def changed(self, resource: str) -> None:
-        """Wait for the next event of a resource. Check `since` first: an event in between is not announced again."""
+    async def changed(self, resource: str, seconds: float | None = None) -> None:
+        """Wait for the next event of a resource, or so many seconds.
+
+        Check `since` first: an event in between is not announced again.
+        """
         signal = self._signals.get(resource)
         if signal is None:
             signal = self._signals[resource] = asyncio.get_running_loop().create_future()
-        await asyncio.shield(signal)  # one future for all watches of the resource: none may cancel it
+        await asyncio.wait((signal,), timeout=seconds)  # one future for all watches: this cancels it for none
 
     def _compact(self) -> None:
         while self._all and (

@@ -100,9 +100,9 @@ class Store:
         """Return the revision of a resource's last change; what was derived from the resource is good until it moves."""
         return self._changed_at.get(resource, 0)
 
-    async def changed(self, resource: str) -> None:
-        """Wait for the next committed event of a resource."""
-        await self._log.changed(resource)
+    async def changed(self, resource: str, seconds: float | None = None) -> None:
+        """Wait for the next committed event of a resource, or so many seconds."""
+        await self._log.changed(resource, seconds)
 
     # Writes. Between reading `latest` and calling `write` a caller must not await: that is the lock.
 

@@ -108,14 +108,7 @@ class _Stream:
             if time.monotonic() >= bookmark_at:
                 bookmark_at = time.monotonic() + BOOKMARK_SECONDS
                 await self.bookmark({})
-            await self._wait(bookmark_at - time.monotonic())
-
-    async def _wait(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._call.store.changed(self._resource)
-        except TimeoutError:
-            return
+            await store.changed(self._resource, bookmark_at - time.monotonic())
 
     def _is_served(self) -> bool:
         resource = self._call.resource
