@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,20 @@ from lab.actions import balancer_image
 from lab.machines.containers import base
 from lab.pocket.agent.archive import load
 from lab.pocket.agent.images import Images
+from tests.interop.places import wait_until
 
 pytestmark = pytest.mark.root
 
+CONTAINERD = """\
+version = 2
+root = "{top}/root"
+state = "{top}/state"
+disabled_plugins = ["io.containerd.grpc.v1.cri"]
+[grpc]
+address = "{top}/containerd.sock"
+[ttrpc]
+address = "{top}/ttrpc.sock"
+"""
 IMPORT_ALL = """\
 import importlib, pkgutil, lab, ssl, asyncio, yaml
 names = [found.name for found in pkgutil.walk_packages(lab.__path__, "lab.")]
@@ -89,6 +101,32 @@ def test_umoci_unpacks_it(archive: Path, tmp_path: Path) -> None:
     process = json.loads((tmp_path / "bundle/config.json").read_text())["process"]
     assert process["args"] == ["python3", "-m", "lab.balancer"]
     assert (process["user"]["uid"], process["user"]["gid"]) == (65534, 65534)
+
+
+@pytest.fixture
+def ctr(tmp_path: Path) -> Iterator[list[str]]:
+    """Return the command that speaks to a containerd of our own."""
+    if not (shutil.which("containerd") and shutil.which("ctr")):
+        pytest.skip("there is no containerd on this host")
+    socket, config = tmp_path / "containerd.sock", tmp_path / "config.toml"
+    config.write_text(CONTAINERD.format(top=tmp_path))
+    with subprocess.Popen(
+        ["containerd", "--config", str(config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as daemon:
+        try:
+            wait_until(socket.exists, what="the socket of containerd")
+            yield ["ctr", "--address", str(socket), "--namespace", "k8s.io"]
+        finally:
+            daemon.terminate()
+
+
+def test_containerd_imports_it(archive: Path, ctr: list[str]) -> None:
+    """As the kubelet's containerd does: by the name that the manifests have, complete and unpacked."""
+    said(*ctr, "images", "import", "--snapshotter", "native", str(archive))
+    (line,) = said(*ctr, "images", "check", "--snapshotter", "native").splitlines()[1:]
+    assert line.startswith(f"{balancer_image.reference()} ")
+    assert " complete (3/3) " in line
+    assert line.split()[-1] == "true"
 
 
 @pytest.mark.parametrize("program", ["controller", "speaker", "explain"])
