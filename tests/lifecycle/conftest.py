@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-TIMEOUT = 540.0
+TIMEOUT = 1200.0
 MACHINES_ONLY = ("--until", "prove the networks")
 
 

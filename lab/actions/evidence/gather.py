@@ -107,7 +107,7 @@ def _router(context: Context, address: str) -> dict[str, Any]:
     return {
         **found,
         "rib": _next_hops(_run(context, router, ["birdc", "show", "route", "for", prefix])),
-        "filtered": _next_hops(_run(context, router, ["birdc", "show", "route", "filtered", "for", prefix])),
+        "filtered": _next_hops(_of(prefix, _run(context, router, ["birdc", "show", "route", "filtered"]))),
         "kernel": frozenset(
             hop["gateway"] for route in routes for hop in route.get("nexthops", [route]) if "gateway" in hop
         ),
@@ -172,6 +172,12 @@ def _sessions(said: str, context: Context) -> Sequence[Session]:
 
 def _next_hops(said: str) -> frozenset[str]:
     return frozenset(NEXT_HOP.findall(said))
+
+
+def _of(prefix: str, said: str) -> str:
+    """Return what BIRD lists of `prefix`: its `for` finds no filtered routes. Further routes are indented."""
+    blocks = re.split(r"\n(?=\S)", said)
+    return next((block for block in blocks if block.startswith(f"{prefix} ")), "")
 
 
 def _items(context: Context, *argv: str) -> list[Json]:

@@ -100,9 +100,16 @@ def _unpack(file: IO[bytes], target: Path) -> None:
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     with tarfile.open(fileobj=file) as layer:
+        layer.extraction_filter = _as_it_is  # Python before 3.11.4 has no filters, and does the same
         for member in layer:
             _extract(layer, member, partial)
     partial.rename(target)
+
+
+def _as_it_is(member: tarfile.TarInfo, path: str) -> tarfile.TarInfo:
+    """Extract owners, modes and links as the image has them; `_extract` has refused what leaves its root."""
+    del path
+    return member
 
 
 def _extract(layer: tarfile.TarFile, member: tarfile.TarInfo, root: Path) -> None:
@@ -119,4 +126,4 @@ def _extract(layer: tarfile.TarFile, member: tarfile.TarInfo, root: Path) -> Non
         parent.mkdir(parents=True, exist_ok=True)
         os.mknod(parent / path.name.removeprefix(WHITEOUT), stat.S_IFCHR, os.makedev(0, 0))
     else:
-        layer.extract(member, root, numeric_owner=True, filter="fully_trusted")
+        layer.extract(member, root, numeric_owner=True)
