@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import IO
 
 from tests.bench.report import Figure, publish
 from tests.lifecycle.conftest import Lab, write_lab
@@ -78,13 +79,11 @@ def create(lab: Lab, prefix: str, count: int, *, gap: float) -> tuple[dict[str, 
             time.sleep(1)
             argv = enter(lab, "k8s-master", "python3", "-", prefix, str(count), str(gap))
             done = subprocess.run(argv, input=CREATE, capture_output=True, text=True, check=True, timeout=300)
-            time.sleep(2)
+            told = json.loads(done.stdout)
+            arrived = wait_for_routes(seen, set(told["addresses"].values()))
         finally:
             monitor.terminate()
             monitor.wait(timeout=10)
-        seen.seek(0)
-        arrived = first_seen(seen.read())
-    told = json.loads(done.stdout)
     delays = {
         name: arrived[address] - told["created"][name]
         for name, address in told["addresses"].items()
@@ -94,6 +93,17 @@ def create(lab: Lab, prefix: str, count: int, *, gap: float) -> tuple[dict[str, 
         print(f"{prefix}: only {len(delays)} of {count} routes were seen", file=sys.stderr)
     last = max(arrived[address] for address in told["addresses"].values() if address in arrived)
     return delays, last - told["begun"]
+
+
+def wait_for_routes(seen: IO[str], addresses: set[str]) -> dict[str, float]:
+    """Return when each route was first seen; not before all were, or a minute is over."""
+    deadline = time.monotonic() + SETTLE
+    while True:
+        seen.seek(0)
+        arrived = first_seen(seen.read())
+        if addresses <= set(arrived) or time.monotonic() > deadline:
+            return arrived
+        time.sleep(0.2)
 
 
 def first_seen(text: str) -> dict[str, float]:
