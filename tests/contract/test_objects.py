@@ -185,7 +185,7 @@ def test_secrets_take_plain_text(api: Api, core: str) -> None:
 
 
 def test_bodies_may_be_yaml(api: Api, core: str) -> None:
-    body = b"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: y\ndata:\n  when: '2020-01-01'\n"
+    body = b"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: from-yaml\ndata:\n  when: '2020-01-01'\n"
     headers = {"Content-Type": "application/yaml"}
     assert api.ok("POST", f"{core}/configmaps", body, headers=headers)["data"] == {"when": "2020-01-01"}
 

@@ -142,6 +142,15 @@ def test_time_runs_out(play):
         play(SLOW, timeout=2)
 
 
+@pytest.fixture
+def _listening():
+    """Take SIGINT as a program in the foreground does: one that a shell put in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_listening")
 def test_ctrl_c_stops_ansible_and_goes_on(play):
     def interrupt(event: Event) -> None:
         if isinstance(event, Task):
