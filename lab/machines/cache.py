@@ -45,7 +45,7 @@ class Entry:
         return self.path / "manifest.json"
 
 
-FORMAT = "2"
+FORMAT = "3"
 """Changes with what an entry holds or how it is checked: versions of lab that disagree must not share entries."""
 
 

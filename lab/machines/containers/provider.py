@@ -110,14 +110,20 @@ class Containers:
         return layers().get(_layer_name(configuration, base.fingerprint())) is not None
 
     def capture(self, machine: MachineName, configuration: str) -> None:
-        def fill(tree: Path) -> None:
-            request = {"verb": "capture", "machine": machine, "layer": configuration, "target": str(tree)}
-            control.ask(self._paths, request)
-
         published = control.read(self._paths)
         if published is None:
             raise MachineError(f"lab {self._topology.name} is not up", hint="lab up")
-        layers().make(_layer_name(configuration, published.machines[machine]["base"]), fill)
+        known = published.machines[machine]
+        request = {"verb": "capture", "machine": machine, "layer": configuration}
+        if known["layer"]:
+            # Its disk has only the difference from that layer, which would be no whole configuration.
+            control.ask(self._paths, {**request, "target": ""})
+            return
+
+        def fill(tree: Path) -> None:
+            control.ask(self._paths, {**request, "target": str(tree)})
+
+        layers().make(_layer_name(configuration, known["base"]), fill)
 
     def destroy(self) -> None:
         """Kill the supervisor, and so everything; then whatever its control groups still hold; then the directories."""

@@ -36,6 +36,8 @@ class Machine:
         self.leader: int | None = None
         self.configured = ""
         self.base = ""
+        self.layer = ""
+        """The converged layer that the disk stands on; empty when it stands on the bare base."""
         self.links = {nic.network: Link() for nic in spec.nics}
         self._paths = paths
         self._changed = changed
@@ -63,6 +65,7 @@ class Machine:
             "leader": _host_pid(self._paths.host_proc, self.leader) if self.leader else None,
             "configured": self.configured,
             "base": self.base,
+            "layer": self.layer,
             "links": {network: {"up": link.up, "loss": link.loss} for network, link in self.links.items()},
         }
 
@@ -70,7 +73,7 @@ class Machine:
         """Give the machine its disk: the layers `lower`, of which the last is called `base`, the converged one `layer`."""
         self._rootfs.mount(lower, self.spec.files)
         self.base = base
-        self.configured = layer
+        self.configured = self.layer = layer
 
     def start(self) -> None:
         """Begin to boot. Does nothing when the machine runs."""
@@ -154,14 +157,15 @@ class Machine:
             self._apply(nic, link)
         self._changed()
 
-    def capture(self, target: Path, layer: str) -> None:
-        """Copy what the machine's disk gained to `target` while its processes stand still."""
+    def capture(self, target: Path | None, layer: str) -> None:
+        """Note that the machine is configured as `layer`, and copy what its disk gained to `target` if there is one."""
         self._require(State.RUNNING)
-        cgroups.freeze(self._paths.lab, self.spec.name, frozen=True)
-        try:
-            self._rootfs.capture(target)
-        finally:
-            cgroups.freeze(self._paths.lab, self.spec.name, frozen=False)
+        if target:
+            cgroups.freeze(self._paths.lab, self.spec.name, frozen=True)
+            try:
+                self._rootfs.capture(target)
+            finally:
+                cgroups.freeze(self._paths.lab, self.spec.name, frozen=False)
         self.configured = layer
         self._changed()
 

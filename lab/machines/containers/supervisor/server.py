@@ -104,7 +104,8 @@ class Supervisor:
         return {}
 
     async def capture(self, request: Request) -> dict[str, Any]:
-        self._machine(request).capture(Path(request["target"]), request["layer"])
+        target = Path(request["target"]) if request["target"] else None
+        self._machine(request).capture(target, request["layer"])
         return {}
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
