@@ -80,7 +80,10 @@ class Connection:
                 yield piece
 
     async def _chunk(self) -> bytes:
-        size = _number((await self._reader.readline()).decode("latin-1").partition(";")[0], 16)
+        line = await self._reader.readline()
+        if not line:
+            raise EOFError("the connection ended in the middle of an answer")
+        size = _number(line.decode("latin-1").partition(";")[0], 16)
         chunk = await self._reader.readexactly(size)
         while (await self._reader.readline()).strip():  # ends a chunk; after the last one come trailers
             pass

@@ -25,6 +25,10 @@ from lab.kube.resources import Json, ObjectKey, Resource
 
 T = TypeVar("T")
 NO_KEY: Final = ObjectKey("", "")
+LONGEST_PAUSE: Final = 3.0
+"""Seconds between attempts, at most: so late is what a server that came back is heard of again."""
+LASTING: Final = 1.0
+"""Seconds after which a watch was no mere attempt, whatever ended it."""
 log = Log(__name__)
 
 
@@ -84,11 +88,11 @@ class Reflector(Generic[T]):
         self._labels = labels
         self._fields = fields
         self._seconds = seconds
-        self._backoff = backoff or Backoff(first=0.1, limit=10.0)
+        self._backoff = backoff or Backoff(first=0.1, limit=LONGEST_PAUSE)
         self._values: dict[ObjectKey, T] = {}
         self._versions: dict[ObjectKey, str] = {}
         self._resource_version = ""
-        self._heard = False
+        self._heard = self._opened = False
         self._interrupted = asyncio.Event()
         self._refreshing: list[asyncio.Future[None]] = []
         self.synced = asyncio.Event()
@@ -112,7 +116,7 @@ class Reflector(Generic[T]):
             if self._interrupted.is_set():
                 self._interrupted.clear()
                 self._resource_version = ""
-            self._heard = False
+            self._heard = self._opened = False
             started = clock()
             try:
                 await self._follow_until_interrupted()
@@ -120,7 +124,7 @@ class Reflector(Generic[T]):
                 self._resource_version = ""
             except ApiError as error:
                 self._failed(error)
-            if self._heard or (self.failure is None and clock() - started >= 1):
+            if self._heard or (self._opened and clock() - started >= LASTING):
                 self._backoff.reset()
             await self._pause(self._backoff.delay())
 
@@ -173,6 +177,7 @@ class Reflector(Generic[T]):
             seconds=self._seconds,
         ) as events:
             self.failure = None
+            self._opened = True
             async for event in events:
                 self._receive(event)
                 self._heard = True

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -19,12 +20,14 @@ from tests.e2e.eventually import wait_until
 from tests.e2e.kubectl import Kubectl
 from tests.e2e.outage import Seen, watched
 from tests.e2e.routes import kernel_next_hops, near_addresses, rib_next_hops, sessions
-from tests.e2e.web import Web
+from tests.e2e.web import Web, wait_for_answers
 
 SLACK = 5.0
 """Seconds that a busy host may add to the hold time."""
 BOOT = 90.0
 """Seconds that a busy host may need until a machine works again."""
+QUESTIONS = 30
+"""Enough for each of a few next hops to get one."""
 SPEAKER = "app=metallb,component=speaker"
 Watch = Callable[[str], AbstractContextManager[Seen]]
 
@@ -169,14 +172,16 @@ def test_router_reboots(
 
 
 def test_api_server_restarts(
+    web: Web,
     address: Address,
     on: Callable[[str], Any],
+    client: Any,
     router: Any,
     kubectl: Kubectl,
     topology: Topology,
     record_property: Callable[[str, object], None],
 ) -> None:
-    """Nothing between client and pod needs it: sessions and routes stay."""
+    """Nothing between client and pod needs it: sessions and routes stay. And who follows it is soon told of news."""
     master = on(topology.control_plane.name)
     if not master.service("pocket-server").is_running:
         pytest.skip("not run: the API server is no systemd unit here")
@@ -187,6 +192,15 @@ def test_api_server_restarts(
     assert sessions(router) == before
     assert rib_next_hops(router, address) == hops
     judge(seen, topology.bgp.hold_time + SLACK, record_property)
+    back = monotonic()
+    web.expose("news")
+    try:
+        news = web.address("news")
+        assert wait_until(lambda: kernel_next_hops(router, news) == hops, patience=BOOT)
+        wait_for_answers(client, news, number=QUESTIONS)
+        record_property("seconds until every worker served a new Service", round(monotonic() - back, 1))
+    finally:
+        web("delete", "service", "news")
 
 
 def speaker_on(machine: Machine, kubectl: Kubectl) -> tuple[str, str]:

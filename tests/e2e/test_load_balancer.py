@@ -13,7 +13,7 @@ from lab.topology.model import Address, Topology
 from tests.e2e.eventually import wait_until
 from tests.e2e.kubectl import Kubectl
 from tests.e2e.routes import kernel_next_hops, near_addresses, rib_next_hops, sessions
-from tests.e2e.web import Web, answers, entrances, fresh_ports
+from tests.e2e.web import Web, answers, entrances, fresh_ports, wait_for_answers
 
 REQUESTS = 60
 REPLICAS = 3
@@ -29,10 +29,11 @@ def web(shared_namespace: str, kubectl: Kubectl) -> Web:
 
 
 @pytest.fixture
-def address(web: Web, router: Any, topology: Topology) -> Address:
-    """The external IP, which every worker announces."""
+def address(web: Web, router: Any, client: Any, topology: Topology) -> Address:
+    """The external IP, which every worker announces and which the client has an answer from."""
     address = web.address()
     expect_next_hops(router, address, near_addresses(topology, topology.workers))
+    wait_for_answers(client, address, number=REQUESTS)
     return address
 
 

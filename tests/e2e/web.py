@@ -114,10 +114,31 @@ class Web:
 
 def answers(host: Any, address: Address, *, ports: Iterable[int]) -> list[Answer]:
     """Ask from each of the source ports once. An answer that does not come fails the test."""
+    done = host.run(_questions(address, ports))
+    assert done.rc == 0, f"answers {done.stdout.splitlines()}, then: {done.stderr}"
+    return [Answer(*said.split()) for said in done.stdout.splitlines()]
+
+
+def wait_for_answers(host: Any, address: Address, *, number: int, patience: float = PATIENCE) -> None:
+    """Wait until so many questions in a row are answered.
+
+    A node's speaker and its proxy learn of a Service each on its own: a route may be there before the rules are.
+    """
+    said = "nothing"
+
+    def all_answered() -> bool:
+        nonlocal said
+        done = host.run(_questions(address, fresh_ports(number)))
+        said = done.stderr
+        return bool(done.rc == 0)
+
+    assert wait_until(all_answered, patience=patience), f"{address} does not always answer: {said}"
+
+
+def _questions(address: Address, ports: Iterable[int]) -> str:
     url = f"http://[{address}]/" if address.version == 6 else f"http://{address}/"
-    numbers = " ".join(map(str, ports))
-    line = f"for port in {numbers}; do curl --silent --show-error --max-time 5 --local-port $port {url} || exit 1; done"
-    return [Answer(*said.split()) for said in host.check_output(line).splitlines()]
+    ask = f"curl --silent --show-error --max-time 5 --local-port $port {url} || exit 1"
+    return f"for port in {' '.join(map(str, ports))}; do {ask}; done"
 
 
 def fresh_ports(number: int) -> list[int]:

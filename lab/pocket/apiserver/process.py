@@ -79,7 +79,10 @@ async def running(
             kubeconfig = write_kubeconfig(data, url, authority)
             if manifests:
                 await apply_all(state.registry, kubeconfig, manifests)
-            yield Running(state, url, kubeconfig)
+            try:
+                yield Running(state, url, kubeconfig)
+            finally:
+                store.end_watches()
 
 
 @asynccontextmanager

@@ -34,6 +34,8 @@ class Log:
         self._bytes = 0
         self._by_resource: dict[str, list[Event]] = {}
         self._signals: dict[str, asyncio.Future[None]] = {}
+        self.ended = False
+        """Whether no event will follow any more: every watch has read what it will get."""
 
     def append(self, events: Sequence[Event]) -> None:
         """Add events, oldest first, and wake the watches of their resources."""
@@ -44,9 +46,13 @@ class Log:
         if len(self._all) > self._max_events or self._bytes > self._max_bytes:
             self._compact()
         for resource in {event.row.key.resource for event in events}:
-            signal = self._signals.pop(resource, None)
-            if signal is not None and not signal.done():
-                signal.set_result(None)
+            self._wake(resource)
+
+    def end(self) -> None:
+        """Wake every watch for the last time."""
+        self.ended = True
+        for resource in list(self._signals):
+            self._wake(resource)
 
     def since(self, resource: str, revision: int, *, limit: int | None = None) -> list[Event]:
         """Return up to `limit` events of a resource after a revision.
@@ -64,12 +70,19 @@ class Log:
     async def changed(self, resource: str, seconds: float | None = None) -> None:
         """Wait for the next event of a resource, or so many seconds.
 
-        Check `since` first: an event in between is not announced again.
+        Check `since` first: an event in between is not announced again. Returns at once when the log has ended.
         """
+        if self.ended:
+            return
         signal = self._signals.get(resource)
         if signal is None:
             signal = self._signals[resource] = asyncio.get_running_loop().create_future()
         await asyncio.wait((signal,), timeout=seconds)  # one future for all watches: this cancels it for none
+
+    def _wake(self, resource: str) -> None:
+        signal = self._signals.pop(resource, None)
+        if signal is not None and not signal.done():
+            signal.set_result(None)
 
     def _compact(self) -> None:
         while self._all and (

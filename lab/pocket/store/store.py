@@ -104,6 +104,15 @@ class Store:
         """Wait for the next committed event of a resource, or so many seconds."""
         await self._log.changed(resource, seconds)
 
+    @property
+    def watches_ended(self) -> bool:
+        """Whether watches are to say good-bye: the server stops."""
+        return self._log.ended
+
+    def end_watches(self) -> None:
+        """Wake all who wait in `changed`, and let nobody wait there any more."""
+        self._log.end()
+
     # Writes. Between reading `latest` and calling `write` a caller must not await: that is the lock.
 
     def latest(self, key: Key) -> Row | None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from lab.kits.backoff import Backoff
+from lab.kube import watch
 from lab.kube.client import Client
 from lab.kube.errors import Forbidden, Unavailable
 from lab.kube.resources import SERVICES, ObjectKey
@@ -94,6 +95,20 @@ def test_a_broken_connection_resumes_from_the_last_version_seen() -> None:
         resumed = [r.query["resourceVersion"] for r in api.requests if "watch" in r.query]
         assert len(lists) == 1
         assert resumed[-1] == str(version)
+
+    watching(test)
+
+
+def test_a_watch_that_lasted_is_opened_again_soon_even_if_it_had_nothing_to_say(monkeypatch) -> None:
+    monkeypatch.setattr(watch, "LASTING", 0.0)
+
+    async def test(api: FakeApi, watched: Watched) -> None:
+        await watched.until(lambda: watched.reflector._opened)
+        backoff = watched.reflector._backoff
+        backoff._next = 5.0
+        await api.drop_connections()
+        await watched.until(lambda: backoff._next != 5.0)
+        assert backoff._next == backoff._first * 2
 
     watching(test)
 

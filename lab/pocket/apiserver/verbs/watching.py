@@ -84,7 +84,7 @@ class _Stream:
         self._cursor = 0
 
     async def run(self, since: int, *, replay: bool) -> None:
-        """Send events for ever.
+        """Send events until the resource, or the server, is no more.
 
         Raises:
             StatusError: 410, when the client fell behind what the server remembers.
@@ -111,6 +111,8 @@ class _Stream:
             await store.changed(self._resource, bookmark_at - time.monotonic())
 
     def _is_served(self) -> bool:
+        if self._call.store.watches_ended:
+            return False
         resource = self._call.resource
         return self._call.state.registry.get(resource.group, resource.version, resource.plural) is not None
 

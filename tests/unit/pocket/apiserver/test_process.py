@@ -68,6 +68,24 @@ def test_a_restart_changes_nothing(tmp_path):
     assert revisions[1] - revisions[0] <= 2
 
 
+def test_a_server_that_stops_ends_watches_whole(tmp_path):
+    async def read_to_the_end(client: Client, opened: asyncio.Event) -> object:
+        async with client.watch("/api/v1/namespaces/default/secrets?watch=1&resourceVersion=1") as following:
+            opened.set()
+            return await following()
+
+    async def main() -> None:
+        opened = asyncio.Event()
+        async with asyncio.timeout(20), aiohttp.ClientSession() as session:
+            async with running(tmp_path) as server:
+                client = Client(server, session, identity(tmp_path, ("admin", ("system:masters",))))
+                watching = asyncio.create_task(read_to_the_end(client, opened))
+                await opened.wait()
+            assert await watching is None  # aiohttp raises when the stream was cut off instead
+
+    asyncio.run(main())
+
+
 def test_an_address_that_is_taken_is_said_in_one_sentence(tmp_path):
     async def start() -> None:
         async with running(tmp_path / "a") as first:
