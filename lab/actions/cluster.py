@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from lab.actions import credentials
 from lab.actions.steps import Context
 from lab.errors import CheckError, MachineError
 from lab.kits.shell import CommandError, run
-from lab.topology.model import Machine
+from lab.topology.model import Machine, MachineName
 
 ADMIN_CONFIG = "/etc/kubernetes/admin.conf"
 CONTROL_PLANE_UNITS = ("pocket-server.service", "pocket-controllers.service", "pocket-dns.service")
@@ -24,40 +24,57 @@ POLL = 0.1
 
 
 class StartControlPlane:
-    """Give the machines their keys and start the API server."""
+    """Give the machines their keys and start the API server and what runs beside it."""
 
     title = "control plane"
 
     def plan(self, context: Context) -> Sequence[str]:
-        return [] if _serves(context) else ["deliver keys, start the API server"]
+        lacks = self._lacking(context)
+        return [f"deliver keys, start the API server{_because(', '.join(lacks))}"] if lacks else []
 
     def run(self, context: Context) -> None:
-        if _serves(context):
+        if not self._lacking(context):
             return
         master = context.topology.control_plane
         credentials.deliver(context, master, credentials.for_machine(context, master))
         start(context, master, CONTROL_PLANE_UNITS)
-        wait(lambda: _serves(context), f"{master.name}: the API server does not answer", master)
+        wait(lambda: serves(context), f"{master.name}: the API server does not answer", master)
+
+    @staticmethod
+    def _lacking(context: Context) -> Sequence[str]:
+        if not serves(context):
+            return ["it does not answer"]
+        return lacking(context, context.topology.control_plane, CONTROL_PLANE_UNITS)
 
 
 class JoinNodes:
     """Give every node its identity and wait until the cluster calls all of them ready."""
 
-    title = "join nodes"
+    title = "join workers"
 
     def plan(self, context: Context) -> Sequence[str]:
-        ready = ready_nodes(context)
-        return [f"join {node.name}" for node in nodes(context) if node.name not in ready]
+        lines = [f"join {node}{_because(', '.join(why))}" for node, why in self._missing(context).items()]
+        return lines if _is_served(context) else [*lines, "give the client its kubeconfig"]
 
     def run(self, context: Context) -> None:
-        ready = ready_nodes(context)
-        missing = [node for node in nodes(context) if node.name not in ready]
+        missing = [node for node in nodes(context) if node.name in self._missing(context)]
         with ThreadPoolExecutor(max_workers=8) as pool:
             list(pool.map(lambda node: _join(context, node), missing))
         client = context.topology.client
-        credentials.deliver(context, client, credentials.for_machine(context, client))
+        if not _is_served(context):
+            credentials.deliver(context, client, credentials.for_machine(context, client))
         for node in missing:
             wait(partial(_is_joined, context, node), f"{node.name} does not become ready", node)
+
+    @staticmethod
+    def _missing(context: Context) -> Mapping[MachineName, Sequence[str]]:
+        """Return the nodes that have to be joined, now or again, and why."""
+        ready = ready_nodes(context)
+        found = nodes(context)
+        with ThreadPoolExecutor(max_workers=8) as pool:
+            lacks = pool.map(lambda node: lacking(context, node, NODE_UNITS), found)
+            whys = {node.name: why for node, why in zip(found, lacks, strict=True)}
+        return {name: why for name, why in whys.items() if why or name not in ready}
 
 
 def nodes(context: Context) -> tuple[Machine, ...]:
@@ -79,14 +96,32 @@ def read(context: Context, *argv: str) -> dict[str, Any]:
     return answer
 
 
-def kubectl(context: Context, *argv: str, stdin: str = "") -> str:
+def kubectl(context: Context, *argv: str, stdin: str = "", timeout: float = PATIENCE) -> str:
     """Run kubectl on the control plane as its administrator; returns what it prints.
 
-    Raises CommandError when it fails, MachineError when the machine does not run.
+    Raises CommandError when it fails or takes longer than `timeout` seconds, MachineError when the machine does not run.
     """
     command = ["kubectl", f"--kubeconfig={ADMIN_CONFIG}", "--request-timeout=5s", *argv]
     master = context.topology.control_plane.name
-    return run(context.provider.enter(master, command, user="root", terminal=False), stdin=stdin)
+    enter = context.provider.enter(master, command, user="root", terminal=False)
+    return run(enter, stdin=stdin, timeout=timeout)
+
+
+LACKING: Final = """
+units=$1; shift
+for path in "$@"; do [ -s "$path" ] || echo "$path is gone"; done
+for unit in $units; do [ "$(systemctl is-active "$unit")" = active ] || echo "$unit does not run"; done
+"""
+
+
+def lacking(context: Context, machine: Machine, units: Sequence[str]) -> Sequence[str]:
+    """Return what the machine needs and does not have: units that run, keys. Nothing when it cannot be asked."""
+    paths = [credential.path for credential in credentials.for_machine(context, machine)]
+    argv = ["sh", "-c", LACKING, "-", " ".join(units), *paths]
+    try:
+        return run(context.provider.enter(machine.name, argv, user="root", terminal=False)).splitlines()
+    except (CommandError, MachineError):
+        return []
 
 
 def start(context: Context, machine: Machine, units: Sequence[str]) -> None:
@@ -95,9 +130,9 @@ def start(context: Context, machine: Machine, units: Sequence[str]) -> None:
     subprocess.run(enter, capture_output=True, timeout=PATIENCE, check=True)
 
 
-def wait(claim: Callable[[], bool], otherwise: str, machine: Machine) -> None:
-    """Wait until `claim` holds. Raises CheckError with `otherwise` after three minutes."""
-    deadline = time.monotonic() + PATIENCE
+def wait(claim: Callable[[], bool], otherwise: str, machine: Machine, *, patience: float = PATIENCE) -> None:
+    """Wait until `claim` holds. Raises CheckError with `otherwise` after `patience` seconds."""
+    deadline = time.monotonic() + patience
     while not claim():
         if time.monotonic() > deadline:
             raise CheckError(otherwise, hint=f"lab logs {machine.name}")
@@ -110,11 +145,26 @@ def _join(context: Context, node: Machine) -> None:
     start(context, node, NODE_UNITS)
 
 
+def _because(why: str) -> str:
+    return f" ({why})" if why else ""
+
+
+def _is_served(context: Context) -> bool:
+    """Whether the client's kubectl is answered."""
+    argv = ["kubectl", "--request-timeout=5s", "get", "--raw=/version"]
+    try:
+        run(context.provider.enter(context.topology.client.name, argv, user=credentials.USER, terminal=False))
+    except (CommandError, MachineError):
+        return False
+    return True
+
+
 def _is_joined(context: Context, node: Machine) -> bool:
     return node.name in ready_nodes(context)
 
 
-def _serves(context: Context) -> bool:
+def serves(context: Context) -> bool:
+    """Whether the API server answers."""
     return bool(read(context, "--raw=/version"))
 
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 
+from lab.actions import drift
 from lab.actions.steps import Context
 from lab.kits.files import write_atomically
+from lab.machines.port import State
 from lab.provision import playbook
-from lab.provision.events import Event, Play, Result, Task
+from lab.provision.events import Event, Play, Result, Task, Wrote
 from lab.provision.fingerprint import fingerprints
 from lab.topology.model import MachineName
 
 PLAYBOOKS = ("site", "install_lb")
+LISTED = 3
 CLUSTER_TAG = "cluster"
 """What site.yml does once there are keys: never part of a configuration that is kept."""
 
@@ -20,8 +24,8 @@ CLUSTER_TAG = "cluster"
 class Configure:
     """Run the playbooks where it is needed, and keep the result for the next lab that needs the same.
 
-    A machine that booted with its captured configuration is done already. With `always`, every machine is
-    configured again.
+    A machine that booted with its captured configuration is done already, unless somebody changed what the roles wrote.
+    With `always`, every machine is configured again.
     """
 
     title = "configure"
@@ -39,16 +43,25 @@ class Configure:
                 status.machine(name).boots == 0 and context.captures and context.captures.knows(fingerprint)
             )
             lines.append(f"{name}: {'boot its kept configuration' if known else 'run the playbooks'}")
-        return lines
+        return lines + [
+            f"{name}: run the playbooks, for what was changed by hand: {_listed(changed)}"
+            for name, changed in self._drifted(context).items()
+        ]
 
     def run(self, context: Context) -> None:
         write_connections(context)
         status = context.provider.status()
         wanted = self._wanted(context)
-        pending = [n for n, f in wanted.items() if self._always or status.machine(n).configured != f]
+        drifted = {} if self._always else self._drifted(context)
+        for name, changed in drifted.items():
+            context.report.notice(f"{name} is configured again; changed by hand: {_listed(changed)}")
+        pending = [
+            n for n, f in wanted.items() if self._always or n in drifted or status.machine(n).configured != f
+        ]
         if not pending:
             return
-        self._play(context, pending)
+        for name, files in self._play(context, pending).items():
+            drift.record(context, name, files)
         for name in pending:
             if context.captures and not _has_a_secret(context, name):
                 context.captures.capture(name, wanted[name])
@@ -57,8 +70,26 @@ class Configure:
     def _wanted(context: Context) -> dict[MachineName, str]:
         return fingerprints(context.topology, playbooks=context.playbooks)
 
+    def _drifted(self, context: Context) -> Mapping[MachineName, Sequence[str]]:
+        """Return what was changed by hand on the machines that run and were configured."""
+        status = context.provider.status()
+        configured = [
+            name
+            for name, fingerprint in self._wanted(context).items()
+            if status.machine(name).state is State.RUNNING and status.machine(name).configured == fingerprint
+        ]
+        return drift.changed_by_hand(context, configured)
+
     @staticmethod
-    def _play(context: Context, machines: Sequence[MachineName]) -> None:
+    def _play(context: Context, machines: Sequence[MachineName]) -> Mapping[MachineName, set[str]]:
+        """Run the playbooks; return the files that they decide, machine by machine."""
+        files: dict[MachineName, set[str]] = defaultdict(set)
+
+        def hear(event: Event) -> None:
+            if isinstance(event, Wrote):
+                files[MachineName(event.host)] |= set(event.paths)
+            tell(context, event)
+
         for name in PLAYBOOKS:
             playbook.run(
                 context.playbooks / f"{name}.yml",
@@ -67,8 +98,14 @@ class Configure:
                 skip_tags=CLUSTER_TAG,
                 log=context.generated / f"{name}.log",
                 environment=environment(context),
-                on_event=lambda event: tell(context, event),
+                on_event=hear,
             )
+        return files
+
+
+def _listed(changed: Sequence[str]) -> str:
+    few = ", ".join(changed[:LISTED])
+    return f"{few} and {len(changed) - LISTED} more" if len(changed) > LISTED else few
 
 
 def _has_a_secret(context: Context, name: MachineName) -> bool:

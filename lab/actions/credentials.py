@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import shutil
 import tarfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +29,8 @@ class Credential:
     """A file for a machine."""
 
     path: str
-    content: bytes
+    content: Callable[[], bytes]
+    """Makes it: a key pair takes time, and is made only to be delivered."""
     mode: int = 0o600
     owner: str = "root"
 
@@ -53,33 +54,26 @@ def forget(context: Context) -> None:
 
 def for_machine(context: Context, machine: Machine) -> list[Credential]:
     """Return what `machine` needs, by its role in the lab; made on first use."""
-    authority = pki.load_or_create_authority(directory(context))
-    issue = _Issuer(authority, api_url(context.topology)).kubeconfig
+    issue = _Issuer(directory(context), api_url(context.topology))
+    admin = issue.kubeconfig(ADMIN, "system:masters")
     if machine == context.topology.router:
         return []
     if machine == context.topology.client:
-        return [_for_user(issue(ADMIN, "system:masters"))]
+        return [_for_user(admin)]
     node = [
-        Credential(
-            path="/etc/kubernetes/kubelet.conf", content=issue(f"system:node:{machine.name}", "system:nodes")
-        ),
-        Credential(path="/etc/kubernetes/kube-proxy.conf", content=issue("system:kube-proxy")),
+        _kubeconfig("kubelet", issue.kubeconfig(f"system:node:{machine.name}", "system:nodes")),
+        _kubeconfig("kube-proxy", issue.kubeconfig("system:kube-proxy")),
     ]
     if machine != context.topology.control_plane:
         return node
-    pki.load_or_create_signing_key(directory(context))
-    keys = [
-        Credential(path=f"/var/lib/pocket/pki/{name}", content=(directory(context) / name).read_bytes())
-        for name in ("ca.crt", "ca.key", "sa.key")
-    ]
-    admin = issue(ADMIN, "system:masters")
     return [
         *node,
-        *keys,
-        Credential(
-            path="/etc/kubernetes/controller-manager.conf", content=issue("system:kube-controller-manager")
+        *(
+            Credential(path=f"/var/lib/pocket/pki/{name}", content=issue.key(name))
+            for name in ("ca.crt", "ca.key", "sa.key")
         ),
-        Credential(path="/etc/kubernetes/admin.conf", content=admin),
+        _kubeconfig("controller-manager", issue.kubeconfig("system:kube-controller-manager")),
+        _kubeconfig("admin", admin),
         _for_user(admin),
     ]
 
@@ -93,17 +87,35 @@ def deliver(context: Context, machine: Machine, credentials: Iterable[Credential
 
 @dataclass(frozen=True, slots=True)
 class _Issuer:
-    authority: pki.Identity
+    """Makes what is asked for when it is called: with the authority in `directory`, made on first use."""
+
+    directory: Path
     server: str
 
-    def kubeconfig(self, user: str, *groups: str) -> bytes:
-        identity = pki.client_certificate(self.authority, user, groups)
-        return pki.kubeconfig(
-            server=self.server, authority=self.authority, identity=identity, user=user, cluster="lab"
-        )
+    def kubeconfig(self, user: str, *groups: str) -> Callable[[], bytes]:
+        def made() -> bytes:
+            authority = pki.load_or_create_authority(self.directory)
+            identity = pki.client_certificate(authority, user, groups)
+            return pki.kubeconfig(
+                server=self.server, authority=authority, identity=identity, user=user, cluster="lab"
+            )
+
+        return made
+
+    def key(self, name: str) -> Callable[[], bytes]:
+        def read() -> bytes:
+            pki.load_or_create_authority(self.directory)
+            pki.load_or_create_signing_key(self.directory)
+            return (self.directory / name).read_bytes()
+
+        return read
 
 
-def _for_user(content: bytes) -> Credential:
+def _kubeconfig(name: str, content: Callable[[], bytes]) -> Credential:
+    return Credential(path=f"/etc/kubernetes/{name}.conf", content=content)
+
+
+def _for_user(content: Callable[[], bytes]) -> Credential:
     return Credential(path=f"/home/{USER}/.kube/config", content=content, owner=USER)
 
 
@@ -113,10 +125,11 @@ def _archive(credentials: Iterable[Credential]) -> bytes:
         for credential in credentials:
             home = tarfile.TarInfo(str(Path(credential.path).parent).lstrip("/"))
             home.type, home.mode = tarfile.DIRTYPE, 0o755 if credential.owner == "root" else 0o700
+            content = credential.content()
             file = tarfile.TarInfo(credential.path.lstrip("/"))
-            file.size, file.mode = len(credential.content), credential.mode
+            file.size, file.mode = len(content), credential.mode
             for member in (home, file):
                 member.uname = member.gname = credential.owner
             archive.addfile(home)
-            archive.addfile(file, io.BytesIO(credential.content))
+            archive.addfile(file, io.BytesIO(content))
     return output.getvalue()

@@ -6,7 +6,7 @@ from lab.actions.cluster import JoinNodes, StartControlPlane
 from lab.actions.configure import Configure
 from lab.actions.kubeadm import ByDistribution, FormCluster
 from lab.actions.machines import CheckHost, CreateMachines, PrepareBase
-from lab.actions.proof import InstallLoadBalancer, Prove
+from lab.actions.proof import DeploySample, InstallLoadBalancer, Prove
 from lab.actions.reach import Reach
 from lab.actions.steps import Step
 
@@ -29,7 +29,8 @@ def _all(*, cache: bool) -> list[Step]:
         Configure(always=not cache),
         Reach(),
         ByDistribution(pocket=StartControlPlane(), kubeadm=FormCluster("control plane", "control_plane")),
-        ByDistribution(pocket=JoinNodes(), kubeadm=FormCluster("join nodes", "worker:client")),
+        ByDistribution(pocket=JoinNodes(), kubeadm=FormCluster("join workers", "worker:client")),
         InstallLoadBalancer(),
+        DeploySample(),
         Prove(),
     ]

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import click
 
-WIDTH = 20
+WIDTH = 22
 DETAIL = 60
 CLEAR_LINE = "\r\x1b[2K"
 

@@ -159,7 +159,10 @@ class Captures(Protocol):
         """Tell whether `configuration` was captured, and is undamaged."""
 
     def capture(self, machine: MachineName, configuration: str) -> None:
-        """Keep what was configured on the machine under the name `configuration`."""
+        """Keep what was configured on the machine under the name `configuration`.
+
+        Of a machine that had a configuration before, no more than the name is kept: it has been in use since.
+        """
 
 
 class Host(Protocol):

@@ -1,6 +1,7 @@
 """The programs that run on the machines, packed: `python -m lab.provision.code FILE` writes one archive.
 
-Only the rooms that nodes need, the same bytes every time: sorted names, no times, owners or caches.
+Only the rooms that nodes need, the same bytes every time: sorted names, no times, owners or caches. It prints a digest
+of the load balancer's part, which its pods carry, so that they are replaced when it changes.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ from pathlib import Path
 from typing import Final
 
 import lab
+from lab.kits.files import content_digest
 
 ROOMS: Final = ("balancer", "errors.py", "kits", "kube", "links", "pocket", "wire", "__init__.py")
 BALANCER_ROOMS: Final = ("balancer", "errors.py", "kits", "kube", "links", "wire", "__init__.py")
+DIGITS: Final = 16
 PACKAGE: Final = Path(lab.__file__).parent
 
 
@@ -43,6 +46,7 @@ def main() -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     if not target.exists() or target.read_bytes() != packed:
         target.write_bytes(packed)
+    print(content_digest(*files(BALANCER_ROOMS))[:DIGITS])  # noqa: T201  # what the role asks for
 
 
 if __name__ == "__main__":

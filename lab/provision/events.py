@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from lab.errors import ProvisionError
 
-__all__ = ["Event", "HostStats", "Outcome", "Play", "Result", "Stats", "Task", "decode", "encode"]
+__all__ = ["Event", "HostStats", "Outcome", "Play", "Result", "Stats", "Task", "Wrote", "decode", "encode"]
 
 
 class Outcome(StrEnum):
@@ -45,6 +45,14 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Wrote:
+    """Files whose content a task decides; it may have found them as they should be."""
+
+    host: str
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HostStats:
     """How many tasks ended how on one host; `ok` counts the changed ones too, as Ansible does."""
 
@@ -62,11 +70,12 @@ class Stats:
     hosts: Mapping[str, HostStats]
 
 
-Event = Play | Task | Result | Stats
-_KINDS: dict[str, type[Play | Task | Result | Stats]] = {
+Event = Play | Task | Result | Wrote | Stats
+_KINDS: dict[str, type[Event]] = {
     "play": Play,
     "task": Task,
     "result": Result,
+    "wrote": Wrote,
     "stats": Stats,
 }
 
@@ -83,6 +92,8 @@ def decode(line: str | bytes) -> Event:
         kind = _KINDS[fields.pop("event")]
         if kind is Result:
             return Result(**{**fields, "outcome": Outcome(fields["outcome"])})
+        if kind is Wrote:
+            return Wrote(host=fields["host"], paths=tuple(fields["paths"]))
         if kind is Stats:
             return Stats(hosts={host: HostStats(**counts) for host, counts in fields["hosts"].items()})
         return kind(**fields)

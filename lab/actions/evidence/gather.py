@@ -23,11 +23,23 @@ from lab.topology.naming import peer_name
 REQUESTS = 30
 TIMEOUT = 60.0
 ANSWERS = """
+lost=0
 for i in $(seq $1); do
-    curl --silent --output /dev/null --max-time 2 --write-out '%{http_code} %header{x-pod}\\n' "http://$2/" || echo none
+    curl --silent --output /dev/null --max-time 2 --write-out '%{http_code} %header{x-pod}\\n' "http://$2/" && continue
+    echo none
+    lost=$((lost + 1)); [ $lost -lt 5 ] || exit
 done
 """
 NEXT_HOP = re.compile(r"\bvia ([0-9a-f.:]+)")
+RULES = """
+iptables-save 2>/dev/null
+ip6tables-save 2>/dev/null
+nft list tables 2>/dev/null | grep -Ev '^table ip6? (filter|nat|mangle|raw|security)$' | while read -r _ family table; do
+    nft list table "$family" "$table"
+done
+"""
+
+REFUSES = re.compile(r"^-A .* -j (DROP|REJECT)\b|^:(INPUT|FORWARD|OUTPUT) DROP\b|^\s.*\b(drop|reject)\b")
 OWN_CHAINS = re.compile(r"KUBE|CNI")
 
 
@@ -63,17 +75,18 @@ def gather(context: Context, name: str, *, requests: int = REQUESTS) -> Facts:
     with ThreadPoolExecutor(max_workers=8) as pool:
         cluster = pool.submit(_cluster, context, namespace, service)
         router = pool.submit(_router, context, address)
-        workers = {w.name: pool.submit(_worker, context, w, address) for w in context.topology.workers}
+        machines = (context.topology.router, context.topology.client, *context.topology.workers)
+        filters = {machine.name: pool.submit(_filter, context, machine) for machine in machines}
         client = pool.submit(_client, context, address, _port(service), requests)
-        rules = {worker: found.result() for worker, found in workers.items()}
+        saved = {machine: found.result() for machine, found in filters.items()}
         return Facts(
             name=name,
             service=service,
             **cluster.result(),
             **router.result(),
             **client.result(),
-            rules={worker: has for worker, (has, _) in rules.items()},
-            drops={machine: found for machine, (_, found) in rules.items() if found},
+            rules={w.name: _knows(saved[w.name], address) for w in context.topology.workers},
+            drops={machine: found for machine, rules in saved.items() if (found := _drops(rules))},
         )
 
 
@@ -114,14 +127,19 @@ def _router(context: Context, address: str) -> dict[str, Any]:
     }
 
 
-def _worker(context: Context, worker: Machine, address: str) -> tuple[bool, tuple[str, ...]]:
-    program = "ip6tables-save" if ":" in address else "iptables-save"
-    saved = _run(context, worker, [program]).splitlines()
-    knows = any(address in line and "KUBE-SERVICES" in line for line in saved) if address else False
-    drops = tuple(
-        line for line in saved if line.startswith("-A") and " -j DROP" in line and not OWN_CHAINS.search(line)
-    )
-    return knows, drops
+def _filter(context: Context, machine: Machine) -> Sequence[str]:
+    """Return the machine's packet filter rules: of both families, and those that nft alone knows."""
+    return _run(context, machine, ["sh", "-c", RULES]).splitlines()
+
+
+def _knows(rules: Sequence[str], address: str) -> bool:
+    """Tell whether there are service rules for the address."""
+    return bool(address) and any(address in line and "KUBE-SERVICES" in line for line in rules)
+
+
+def _drops(rules: Sequence[str]) -> tuple[str, ...]:
+    """Return the rules that drop or reject packets, other than Kubernetes' own."""
+    return tuple(line.strip() for line in rules if REFUSES.search(line) and not OWN_CHAINS.search(line))
 
 
 def _client(context: Context, address: str, port: int, requests: int) -> dict[str, Any]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from lab.actions.evidence.facts import Facts, Json
-from lab.topology.model import Topology
+from lab.topology.model import Machine, MachineName, Topology
 
 EXCLUDED = "node.kubernetes.io/exclude-from-external-load-balancers"
 POOL_ANNOTATION = "metallb.io/ip-allocated-from-pool"
@@ -22,6 +22,8 @@ class Hop:
     detail: str
     cure: str = ""
     """What to do about it; empty when it is in order."""
+    suspects: frozenset[MachineName] = frozenset()
+    """Machines that may be to blame and hold nothing that is not elsewhere too: making them anew may help."""
 
 
 def judge(facts: Facts, topology: Topology) -> list[Hop]:
@@ -81,7 +83,7 @@ def speakers(facts: Facts, topology: Topology) -> Hop:
         return _bad(name, f"labelled out: {labelled}", f"kubectl label node NAME {EXCLUDED}-")
     if silent:
         cure = "kubectl -n metallb-system get pods -l component=speaker -o wide; kubectl -n metallb-system logs POD"
-        return _bad(name, f"none ready on {', '.join(silent)}", cure)
+        return _bad(name, f"none ready on {', '.join(silent)}", cure, suspects=silent)
     note = f"; labelled out: {labelled}" if out else ""
     return _good(name, f"{len(topology.workers)} of {len(topology.workers)} ready{note}")
 
@@ -92,7 +94,7 @@ def sessions(facts: Facts, topology: Topology) -> Hop:
     if not down:
         return _good(name, f"{', '.join(s.peer for s in facts.sessions)} Established")
     detail = "; ".join(f"{s.peer} ({s.worker}) is {s.state}{_said(s.error)}" for s in down)
-    return _bad(name, detail, _why_down(facts, topology))
+    return _bad(name, detail, _why_down(facts, topology), suspects=[s.worker for s in down])
 
 
 def rib(facts: Facts, topology: Topology) -> Hop:
@@ -102,24 +104,21 @@ def rib(facts: Facts, topology: Topology) -> Hop:
         return _good(name, f"via {', '.join(sorted(facts.rib))}")
     if missing & facts.filtered:
         cure = "the router takes only single addresses of the pools in lab.yml: compare them with the IPAddressPools"
-        return _bad(
-            name, f"refused by the import filter: via {', '.join(sorted(missing & facts.filtered))}", cure
-        )
+        detail = f"refused by the import filter: via {', '.join(sorted(missing & facts.filtered))}"
+        return _bad(name, detail, cure, suspects=[topology.router.name])
     cure = "kubectl describe service says which nodes announce it; kubectl -n metallb-system get servicebgpstatuses"
-    return _bad(name, f"no route via {', '.join(sorted(missing))}", cure)
+    return _bad(name, f"no route via {', '.join(sorted(missing))}", cure, suspects=_at(missing, topology))
 
 
 def kernel(facts: Facts, topology: Topology) -> Hop:
-    del topology
     name = "router kernel"
     if facts.kernel and facts.kernel == facts.rib:
         return _good(name, f"{len(facts.kernel)} next hops")
     detail = (
         f"RIB: {', '.join(sorted(facts.rib)) or 'none'}; kernel: {', '.join(sorted(facts.kernel)) or 'none'}"
     )
-    return _bad(
-        name, detail, "lab exec router -- birdc show protocols all; lab up configures the router again"
-    )
+    cure = "lab exec router -- birdc show protocols all; lab up configures the router again"
+    return _bad(name, detail, cure, suspects=[topology.router.name])
 
 
 def rules(facts: Facts, topology: Topology) -> Hop:
@@ -129,7 +128,7 @@ def rules(facts: Facts, topology: Topology) -> Hop:
     if not missing:
         return _good(name, f"on {', '.join(facts.rules)}")
     cure = f"is the proxy running? lab exec {missing[0]} -- systemctl restart pocket-proxy"
-    return _bad(name, f"none for the address on {', '.join(missing)}", cure)
+    return _bad(name, f"none for the address on {', '.join(missing)}", cure, suspects=missing)
 
 
 def client_route(facts: Facts, topology: Topology) -> Hop:
@@ -141,13 +140,11 @@ def client_route(facts: Facts, topology: Topology) -> Hop:
     went = (
         f"goes via {', '.join(sorted(facts.client_gateways))}" if facts.client_gateways else "there is none"
     )
-    return _bad(
-        name, f"{went}, not via the router {', '.join(sorted(router))}", "lab up makes the client anew"
-    )
+    detail = f"{went}, not via the router {', '.join(sorted(router))}"
+    return _bad(name, detail, "lab up makes the client anew", suspects=[topology.client.name])
 
 
 def answers(facts: Facts, topology: Topology) -> Hop:
-    del topology
     name = "answers"
     asked = sum(facts.answers.values()) + facts.unanswered
     by_pod = ", ".join(f"{pod} {count}" for pod, count in sorted(facts.answers.items()))
@@ -156,13 +153,11 @@ def answers(facts: Facts, topology: Topology) -> Hop:
     dropping = "; ".join(f"{machine}: {rule}" for machine, found in facts.drops.items() for rule in found)
     detail = f"{facts.unanswered} of {asked} requests had none" + (f"; {by_pod}" if by_pod else "")
     if dropping:
-        return _bad(
-            name, f"{detail}; packet filter rules that drop: {dropping}", "remove the rule that drops it"
-        )
-    cure = "look for the packets: lab exec router -- tcpdump -ni any host " + " or host ".join(
-        facts.addresses
-    )
-    return _bad(name, detail, cure)
+        detail = f"{detail}; packet filter rules that drop: {dropping}"
+        return _bad(name, detail, "remove the rule that drops it", suspects=facts.drops)
+    hosts = " or host ".join(facts.addresses)
+    cure = f"look for the packets: lab exec router -- tcpdump -ni any host {hosts}"
+    return _bad(name, detail, cure, suspects=[topology.router.name, topology.client.name])
 
 
 HOPS: tuple[Callable[[Facts, Topology], Hop], ...] = (
@@ -181,8 +176,18 @@ def _good(name: str, detail: str) -> Hop:
     return Hop(name=name, ok=True, detail=detail)
 
 
-def _bad(name: str, detail: str, cure: str) -> Hop:
-    return Hop(name=name, ok=False, detail=detail, cure=cure)
+def _bad(name: str, detail: str, cure: str, *, suspects: Iterable[str] = ()) -> Hop:
+    names = frozenset(MachineName(each) for each in suspects)
+    return Hop(name=name, ok=False, detail=detail, cure=cure, suspects=names)
+
+
+def _at(addresses: Collection[str], topology: Topology) -> list[MachineName]:
+    """Return the workers that have these addresses on the cluster's network."""
+
+    def has_one(worker: Machine) -> bool:
+        return str(worker.address(topology.cluster_network.name)) in addresses
+
+    return [worker.name for worker in topology.workers if has_one(worker)]
 
 
 def _said(error: str) -> str:

@@ -115,8 +115,8 @@ class Containers:
             raise MachineError(f"lab {self._topology.name} is not up", hint="lab up")
         known = published.machines[machine]
         request = {"verb": "capture", "machine": machine, "layer": configuration}
-        if known["layer"]:
-            # Its disk has only the difference from that layer, which would be no whole configuration.
+        if known["configured"]:
+            # Its disk stands on a layer or has been in use: no whole configuration, or more than one.
             control.ask(self._paths, {**request, "target": ""})
             return
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-VERSION = 3
+VERSION = 4
 """Changes when an older supervisor can no longer be spoken to."""
 
 

@@ -36,8 +36,6 @@ class Machine:
         self.leader: int | None = None
         self.configured = ""
         self.base = ""
-        self.layer = ""
-        """The converged layer that the disk stands on; empty when it stands on the bare base."""
         self.links = {nic.network: Link() for nic in spec.nics}
         self._paths = paths
         self._changed = changed
@@ -65,7 +63,6 @@ class Machine:
             "leader": _host_pid(self._paths.host_proc, self.leader) if self.leader else None,
             "configured": self.configured,
             "base": self.base,
-            "layer": self.layer,
             "links": {network: {"up": link.up, "loss": link.loss} for network, link in self.links.items()},
         }
 
@@ -73,7 +70,7 @@ class Machine:
         """Give the machine its disk: the layers `lower`, of which the last is called `base`, the converged one `layer`."""
         self._rootfs.mount(lower, self.spec.files)
         self.base = base
-        self.configured = self.layer = layer
+        self.configured = layer
 
     def start(self) -> None:
         """Begin to boot. Does nothing when the machine runs."""

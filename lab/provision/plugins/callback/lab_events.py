@@ -11,7 +11,7 @@ from typing import Any
 
 from ansible.plugins.callback import CallbackBase
 
-from lab.provision.events import Event, HostStats, Outcome, Play, Result, Stats, Task, encode
+from lab.provision.events import Event, HostStats, Outcome, Play, Result, Stats, Task, Wrote, encode
 
 DOCUMENTATION = """
     name: lab_events
@@ -56,6 +56,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # Ansible has no type
         self._tell(Task(name=task.get_name()))
 
     def v2_runner_on_ok(self, result: Any) -> None:
+        if paths := () if result.task.delegate_to else written(result.task.action, result.result):
+            self._tell(Wrote(host=result.host.get_name(), paths=paths))
         self._tell_result(result, Outcome.CHANGED if result.is_changed() else Outcome.OK)
 
     def v2_runner_on_skipped(self, result: Any) -> None:
@@ -88,6 +90,23 @@ def _counts(summary: dict[str, int]) -> HostStats:
         unreachable=summary["unreachable"],
         skipped=summary["skipped"],
     )
+
+
+WRITERS = frozenset({"copy", "template", "unarchive"})
+
+
+def written(action: str, result: dict[str, Any]) -> tuple[str, ...]:
+    """Return the files whose content a task decided, over all items of its loop."""
+    if action.rpartition(".")[2] not in WRITERS:
+        return ()
+    found: list[str] = []
+    for item in result.get("results", [result]):
+        if item.get("skipped"):
+            continue
+        target = str(item.get("dest") or item.get("path") or "")
+        inside = [f"{target}/{name}" for name in item.get("files", ()) if not name.endswith("/")]
+        found += inside or [target]
+    return tuple(path for path in found if path)
 
 
 def why(result: dict[str, Any]) -> str:
