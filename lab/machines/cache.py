@@ -1,7 +1,8 @@
 """Trees that took long to make, kept under the user's cache directory and named by the hash of what made them.
 
 An entry is a directory `tree` and a `manifest.json`. It is made under a temporary name and renamed when whole, so
-one that has its name is complete; the manifest tells whether it was changed or damaged since.
+one that has its name is complete; the manifest tells whether it was changed or damaged since. Its time of change is
+when it was last used: what nobody used for a month goes when something new comes.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import errno
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -30,6 +32,8 @@ def cache_directory() -> Path:
 PARTIAL = ".partial."
 DAMAGED = ".damaged."
 PATIENCE = 900.0
+UNUSED = 30 * 86400.0
+"""Seconds after which an entry that nobody asked for is removed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,8 @@ class Shelf:
         except (OSError, ValueError, KeyError):
             whole = False
         if whole:
+            with suppress(PermissionError):  # who may only look
+                os.utime(entry.path)
             return entry
         if entry.path.exists():
             self._discard(entry.path)
@@ -109,12 +115,14 @@ class Shelf:
         return self.entry(name)
 
     def _sweep(self) -> None:
-        """Remove what interrupted makers left behind (under the lock there is no other), and what is damaged."""
+        """Remove what interrupted makers left behind (under the lock there is no other), what is damaged, what is old."""
         for leftover in self.directory.glob(f"{PARTIAL}*"):
             shutil.rmtree(leftover, ignore_errors=True)
         if not self._in_use():
-            for leftover in self.directory.glob(f"{DAMAGED}*"):
-                shutil.rmtree(leftover, ignore_errors=True)
+            old = time.time() - UNUSED
+            for entry in self.directory.glob("*"):
+                if entry.name.startswith(DAMAGED) or (entry.is_dir() and entry.stat().st_mtime < old):
+                    shutil.rmtree(entry, ignore_errors=True)
 
     @staticmethod
     def _discard(path: Path) -> None:

@@ -80,3 +80,18 @@ def test_what_another_process_made_meanwhile_is_taken(shelf: Shelf) -> None:
         raise AssertionError(tree)
 
     assert shelf.make("a", never) == entry
+
+
+def test_what_nobody_used_for_a_month_goes_when_something_new_comes(shelf: Shelf) -> None:
+    for name in ("old", "used"):
+        os.utime(shelf.make(name, _fill).path, (0, 0))
+    assert shelf.get("used")
+    shelf.make("new", _fill)
+    assert [shelf.entry(name).path.exists() for name in ("old", "used", "new")] == [False, True, True]
+
+
+def test_nothing_old_goes_while_a_lab_may_stand_on_it(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path, digest=content_digest, in_use=lambda: True)
+    os.utime(shelf.make("old", _fill).path, (0, 0))
+    shelf.make("new", _fill)
+    assert shelf.entry("old").path.exists()
