@@ -20,7 +20,7 @@ from lab.cli.session import ask_for_root, changing, machine_argument, machine_na
 )
 @file_option
 def command(fault: str, machine: str, network: str | None, percent: int, file: Path | None) -> None:
-    r"""Do FAULT to MACHINE.
+    """Do FAULT to MACHINE.
 
     \b
     kill       cut its power: nothing leaves it any more
@@ -29,7 +29,7 @@ def command(fault: str, machine: str, network: str | None, percent: int, file: P
     link-down  unplug its cables
     loss       drop packets on its cables
     undo       bring it back to what it was
-    """
+    """  # noqa: D301  # the character \b keeps click from joining the lines
     context = open_lab(file)
     target = machine_named(context.topology, machine)
     ask_for_root(context, "break a machine")

@@ -30,6 +30,7 @@ def test_every_verb_has_help(verb: str) -> None:
     command = lab.get_command(None, verb)  # type: ignore[arg-type]  # the context is not used
     assert command
     assert command.help
+    assert "\\" not in command.help, "an escape that was meant for click"
 
 
 @pytest.mark.parametrize(
