@@ -7,13 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lab.errors import ProvisionError
-from lab.provision.events import Event, HostStats, Outcome, Play, Result, Stats, Task, decode, encode
+from lab.provision.events import Event, HostStats, Outcome, Play, Result, Stats, Task, Wrote, decode, encode
 
 COUNT = st.integers(min_value=0)
 EVENTS = st.one_of(
     st.builds(Play, name=st.text()),
     st.builds(Task, name=st.text()),
     st.builds(Result, host=st.text(), task=st.text(), outcome=st.sampled_from(Outcome), message=st.text()),
+    st.builds(Wrote, host=st.text(), paths=st.lists(st.text()).map(tuple)),
     st.builds(
         Stats,
         hosts=st.dictionaries(

@@ -193,6 +193,26 @@ def test_a_broken_way_names_its_hop_and_the_cure(case: str) -> None:
     assert cure in broken.cure
 
 
+SUSPECTS = {
+    "no pool left": set(),
+    "no endpoints": set(),
+    "speaker gone": {"k8s-worker3"},
+    "session down": {"k8s-worker3"},
+    "filtered on the router": {"router"},
+    "not announced by one": {"k8s-worker3"},
+    "not in the kernel": {"router"},
+    "service rules missing": {"k8s-worker2"},
+    "no client route": {"client"},
+    "firewall drop": {"k8s-worker1"},
+    "lost somewhere": {"client", "router"},
+}
+
+
+@pytest.mark.parametrize("case", SUSPECTS)
+def test_machines_that_may_be_made_anew_are_suspected_and_never_the_control_plane(case: str) -> None:
+    assert _first_broken(replace(HEALTHY, **BROKEN[case][0])).suspects == SUSPECTS[case]
+
+
 def test_local_traffic_wants_only_workers_with_a_pod() -> None:
     facts = replace(
         HEALTHY,
