@@ -12,6 +12,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from lab.errors import HostError
+
 ROOT = Path("/sys/fs/cgroup")
 HYBRID = ("unified", "systemd", "memory", "pids")
 REMOVAL_DEADLINE = 5.0
@@ -61,7 +63,7 @@ def processes(lab: str) -> set[int]:
 
 
 def remove(lab: str) -> None:
-    """Remove the lab's groups; they empty a moment after their processes ended. Raises OSError if they do not."""
+    """Remove the lab's groups; they empty a moment after their processes ended. Raises HostError if they do not."""
     deadline = time.monotonic() + REMOVAL_DEADLINE
     for group in _groups(lab):
         while True:
@@ -71,7 +73,10 @@ def remove(lab: str) -> None:
                 break
             except OSError as error:
                 if error.errno != errno.EBUSY or time.monotonic() > deadline:
-                    raise
+                    raise HostError(
+                        f"{group} cannot be removed: {error.strerror}",
+                        hint="is a lab of this name up in another container of this host? name one otherwise in lab.yml",
+                    ) from error
                 time.sleep(0.005)
             else:
                 break
