@@ -43,6 +43,12 @@ def test_nothing_is_left_for_later_in_a_comment() -> None:
     assert not offenders
 
 
+def test_every_role_is_in_the_page_on_playbooks() -> None:
+    page = (ROOT / "docs/ansible.md").read_text()
+    roles = sorted(p.name for p in (ROOT / "roles").iterdir())
+    assert [role for role in roles if f"(../roles/{role}/README.md)" not in page] == []
+
+
 def test_every_room_is_in_the_architecture_page() -> None:
     page = (ROOT / "docs/architecture.md").read_text()
     rooms = sorted(p.parent.name for p in (ROOT / "lab").glob("*/__init__.py"))
