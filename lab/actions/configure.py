@@ -59,7 +59,9 @@ class Configure:
             n for n, f in wanted.items() if self._always or n in drifted or status.machine(n).configured != f
         ]
         if not pending:
+            context.report.note("kept configurations, no playbook")
             return
+        context.report.note(f"{len(pending)} of {len(wanted)} machines, by playbooks")
         for name, files in self._play(context, pending).items():
             drift.record(context, name, files)
         for name in pending:

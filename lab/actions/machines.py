@@ -39,7 +39,8 @@ class PrepareBase:
         return ["build it (about 40 s, once)"] if context.provider.prepare(None) else []
 
     def run(self, context: Context) -> None:
-        context.provider.prepare(context.report.detail)
+        if not context.provider.prepare(context.report.detail):
+            context.report.note("from the cache")
 
 
 class CreateMachines:

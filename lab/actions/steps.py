@@ -22,6 +22,9 @@ class Report(Protocol):
     def detail(self, line: str) -> None:
         """What a step is busy with: shown and forgotten."""
 
+    def note(self, line: str) -> None:
+        """What a step came to, in a few words: kept beside its time."""
+
     def notice(self, line: str) -> None:
         """Something that the user should know: kept."""
 

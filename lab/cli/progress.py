@@ -20,12 +20,12 @@ class Progress:
     def __init__(self, *, quiet: bool = False) -> None:
         self._quiet = quiet
         self._live = sys.stderr.isatty() and not quiet
-        self._title = ""
+        self._title = self._note = ""
         self._begun = 0.0
 
     @contextmanager
     def step(self, title: str) -> Iterator[None]:
-        self._title, self._begun = title, time.monotonic()
+        self._title, self._note, self._begun = title, "", time.monotonic()
         self.detail("")
         try:
             yield
@@ -39,6 +39,9 @@ class Progress:
             rest = click.style(line[:DETAIL], dim=True)
             self._write(f"{CLEAR_LINE}· {self._title:<{WIDTH}} {self._elapsed():6.1f} s  {rest}")
 
+    def note(self, line: str) -> None:
+        self._note = line
+
     def notice(self, line: str) -> None:
         if not self._quiet:
             self._write(f"{CLEAR_LINE if self._live else ''}  {line}\n")
@@ -46,7 +49,8 @@ class Progress:
     def _finish(self, mark: str) -> None:
         if not self._quiet:
             clear = CLEAR_LINE if self._live else ""
-            self._write(f"{clear}{mark} {self._title:<{WIDTH}} {self._elapsed():6.1f} s\n")
+            note = click.style(f"  {self._note}", dim=True) if self._note else ""
+            self._write(f"{clear}{mark} {self._title:<{WIDTH}} {self._elapsed():6.1f} s{note}\n")
 
     def _elapsed(self) -> float:
         return time.monotonic() - self._begun

@@ -30,6 +30,9 @@ class Transcript:
     def detail(self, line: str) -> None:
         self.lines.append(line)
 
+    def note(self, line: str) -> None:
+        self.lines.append(line)
+
     def notice(self, line: str) -> None:
         self.lines.append(line)
 
