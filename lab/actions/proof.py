@@ -128,7 +128,7 @@ class Prove:
         proved = is_proved(context)
         self.hops = self._follow(context, IMPATIENCE if proved else PATIENCE)
         broken = _broken(self.hops)
-        suspects = sorted(broken.suspects) if broken and proved else []
+        suspects = broken.suspects if broken and proved else ()
         if broken and suspects and can_be_made_anew(context, suspects):
             context.report.notice(
                 f"made anew, because of {broken.name} ({broken.detail}): {', '.join(suspects)}"

@@ -22,7 +22,7 @@ class Hop:
     detail: str
     cure: str = ""
     """What to do about it; empty when it is in order."""
-    suspects: frozenset[MachineName] = frozenset()
+    suspects: tuple[MachineName, ...] = ()
     """Machines that may be to blame and hold nothing that is not elsewhere too: making them anew may help."""
 
 
@@ -177,7 +177,7 @@ def _good(name: str, detail: str) -> Hop:
 
 
 def _bad(name: str, detail: str, cure: str, *, suspects: Iterable[str] = ()) -> Hop:
-    names = frozenset(MachineName(each) for each in suspects)
+    names = tuple(sorted({MachineName(each) for each in suspects}))
     return Hop(name=name, ok=False, detail=detail, cure=cure, suspects=names)
 
 

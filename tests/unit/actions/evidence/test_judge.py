@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
@@ -210,7 +211,13 @@ SUSPECTS = {
 
 @pytest.mark.parametrize("case", SUSPECTS)
 def test_machines_that_may_be_made_anew_are_suspected_and_never_the_control_plane(case: str) -> None:
-    assert _first_broken(replace(HEALTHY, **BROKEN[case][0])).suspects == SUSPECTS[case]
+    assert set(_first_broken(replace(HEALTHY, **BROKEN[case][0])).suspects) == SUSPECTS[case]
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_every_verdict_can_be_told_as_json(case: str) -> None:
+    hops = judge(replace(HEALTHY, **BROKEN[case][0]), default_lab())
+    assert json.loads(json.dumps([asdict(hop) for hop in hops]))
 
 
 def test_local_traffic_wants_only_workers_with_a_pod() -> None:
