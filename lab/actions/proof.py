@@ -20,13 +20,14 @@ from lab.errors import CheckError, ProvisionError
 from lab.kits.files import write_atomically
 from lab.kits.shell import CommandError
 from lab.provision.fingerprint import fingerprints
+from lab.topology.model import MachineName
 
 BALANCER = "metallb-system"
 SAMPLE = "lab-sample"
 ADDONS = "/etc/kubernetes/addons"
 REPLICAS = 3
 REQUESTS = 30
-IMPATIENCE = 20.0
+IMPATIENCE = 30.0
 """Seconds until something is done about a way that worked before."""
 MANIFEST = [
     {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SAMPLE}},
@@ -100,7 +101,7 @@ class DeploySample:
 class Prove:
     """Follow the way from the client to the sample's pods, hop by hop; then the sample goes.
 
-    In a lab that was proved before, a machine that stands in the way is made anew, once.
+    In a lab that was proved before, machines that stand in the way are made anew, each once.
     """
 
     title = "prove"
@@ -125,17 +126,25 @@ class Prove:
         write_atomically(context.generated / "proved.json", json.dumps(_identity(context)))
 
     def _prove(self, context: Context) -> None:
-        proved = is_proved(context)
-        self.hops = self._follow(context, IMPATIENCE if proved else PATIENCE)
-        broken = _broken(self.hops)
-        suspects = broken.suspects if broken and proved else ()
-        if broken and suspects and can_be_made_anew(context, suspects):
-            context.report.notice(
-                f"made anew, because of {broken.name} ({broken.detail}): {', '.join(suspects)}"
-            )
+        if is_proved(context):
+            self.hops = self._follow(context, IMPATIENCE)
+            self._make_way(context)
+        if not self.hops or _broken(self.hops):
+            self.hops = self._follow(context, PATIENCE)
+
+    def _make_way(self, context: Context) -> None:
+        """Make anew, once each, the machines that are to blame."""
+        made_anew: set[MachineName] = set()
+        while broken := _broken(self.hops):
+            suspects = [name for name in broken.suspects if name not in made_anew]
+            if not suspects or not can_be_made_anew(context, suspects):
+                return
+            because = f"{broken.name} ({broken.detail})"
+            context.report.notice(f"made anew, because of {because}: {', '.join(suspects)}")
             create(context, fresh=suspects)
             JoinNodes().run(context)
-            self.hops = self._follow(context, PATIENCE)
+            made_anew.update(suspects)
+            self.hops = self._follow(context, IMPATIENCE)
 
     @staticmethod
     def _follow(context: Context, patience: float) -> list[Hop]:

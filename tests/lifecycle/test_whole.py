@@ -26,7 +26,8 @@ def test_every_check_passes_from_the_client_and_the_router(whole: Lab, tmp_path:
     report = tmp_path / "junit.xml"
     done = whole("test", "--json", "--junit", str(report), check=False)
     checks = json.loads(done.stdout)["checks"]
-    assert [f"{check['name']}: {check['detail']}" for check in checks if check["verdict"] == "failed"] == []
+    failed = [f"{check['name']}: {check['detail']}" for check in checks if check["verdict"] == "failed"]
+    assert not failed, "\n\n".join(failed)
     assert [check for check in checks if check["verdict"] == "passed"]
     assert report.exists()
     assert done.returncode == 0
