@@ -12,7 +12,7 @@ import orjson
 
 from lab.pocket.api import field, values
 from lab.pocket.api.field import FieldError
-from lab.pocket.api.schema.formats import FORMATS
+from lab.pocket.api.formats import FORMATS
 from lab.pocket.api.schema.model import Node
 
 __all__ = ["check", "json_type", "regular_expression"]

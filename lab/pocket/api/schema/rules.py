@@ -1,30 +1,35 @@
-"""CEL rules of CRDs (`x-kubernetes-validations`), evaluated by the optional package common-expression-language.
-
-The package is imported when the first rule is met. A rule that it cannot compile or that calls what Kubernetes adds
-to CEL and this module does not (quantities, IP addresses, optionals) is not enforced, and a warning says so.
-Source: https://kubernetes.io/docs/reference/using-api/cel/ and KEP-2876.
-"""
+"""CEL rules of CRDs (`x-kubernetes-validations`). Source: KEP-2876 and the pages that `lab.pocket.api.cel` names."""
 
 from __future__ import annotations
 
+import base64
+import binascii
 import datetime as dt
-import re
-from collections.abc import Callable, Iterator
-from functools import cache, lru_cache
-from types import ModuleType
+from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from lab.pocket.api import values
+from lab.pocket.api.cel import (
+    NONE,
+    CelError,
+    ExpressionError,
+    MapList,
+    Optional,
+    Program,
+    SetList,
+    compile_expression,
+    parse_duration,
+)
 from lab.pocket.api.field import OMITTED, FieldError, Kind
 from lab.pocket.api.schema.check import json_type
 from lab.pocket.api.schema.model import Node
 
-__all__ = ["Verdict", "evaluate", "has_rules", "syntax_error"]
+__all__ = ["Verdict", "compilation_error", "evaluate", "has_rules"]
 
 _ABSENT: Any = object()
+_VARIABLES = ("self", "oldSelf")
 _REASONS = {kind.value[0]: kind for kind in Kind if kind is not Kind.TYPE_INVALID}
-_ERRORS = (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError)
-_UNKNOWN = "Undefined variable or function"
 _KEYWORDS = frozenset({
     "as", "break", "const", "continue", "else", "false", "for", "function", "if", "import", "in", "let", "loop",
     "namespace", "null", "package", "return", "true", "var", "void", "while",
@@ -98,23 +103,24 @@ def _counterpart(item: Any, node: Node, old: Any) -> Any:
 
 def _apply(rule: dict[str, Any], value: Any, node: Node, *, old: Any, path: str, verdict: Verdict) -> None:
     text = rule.get("rule", "")
-    program, why = _compiled(text)
-    if program is None or rule.get("optionalOldSelf"):
-        verdict.warnings.append(_not_enforced(text, path, why or "it uses optionalOldSelf"))
+    program = _compiled(text)
+    if isinstance(program, ExpressionError):  # it was stored before this was checked
+        verdict.warnings.append(f"{path or 'object'}: CEL rule {text!r} is not enforced: {program.text}")
         return
     variables = {"self": _presented(value, node)}
-    if "oldSelf" in program.variables():
-        if old is _ABSENT or old is None:
+    if "oldSelf" in program.names:
+        known = old is not _ABSENT and old is not None
+        if rule.get("optionalOldSelf"):
+            variables["oldSelf"] = Optional(_presented(old, node)) if known else NONE
+        elif not known:
             return
-        variables["oldSelf"] = _presented(old, node)
-    try:
-        holds = program.execute(_context(variables))
-    except _ERRORS as error:
-        if str(error).startswith(_UNKNOWN):
-            verdict.warnings.append(_not_enforced(text, path, str(error)))
         else:
-            words = f"{_go_words(error)} evaluating rule: {_said(rule)}"
-            verdict.errors.append(FieldError(Kind.INVALID, path, json_type(value), words))
+            variables["oldSelf"] = _presented(old, node)
+    try:
+        holds = program.evaluate(variables)
+    except CelError as error:
+        words = f"{error} evaluating rule: {_said(rule)}"
+        verdict.errors.append(FieldError(Kind.INVALID, path, json_type(value), words))
         return
     if holds is not True:
         where = path + rule.get("fieldPath", "") if path else rule.get("fieldPath", "").lstrip(".")
@@ -122,68 +128,34 @@ def _apply(rule: dict[str, Any], value: Any, node: Node, *, old: Any, path: str,
         verdict.errors.append(FieldError(kind, where, OMITTED, _message(rule, variables)))
 
 
-def _not_enforced(text: str, path: str, why: str) -> str:
-    reason = re.split(r"[.] |\n", why, maxsplit=1)[0]
-    return f"{path or 'object'}: CEL rule {text!r} is not enforced: {reason}"
-
-
-def _go_words(error: Exception) -> str:
-    return f"no such key: {error.args[0]}" if isinstance(error, KeyError) else str(error)
-
-
 def _said(rule: dict[str, Any]) -> str:
     return str(rule.get("message") or rule["rule"]).strip()
 
 
 def _message(rule: dict[str, Any], variables: dict[str, Any]) -> str:
-    program, _ = _compiled(rule.get("messageExpression", ""))
-    if program is not None:
+    program = _compiled(rule.get("messageExpression") or '""')
+    if isinstance(program, Program):
         try:
-            text = program.execute(_context(variables))
-        except _ERRORS:
+            text = program.evaluate(variables)
+        except CelError:
             text = None
         if isinstance(text, str) and text.strip() and "\n" not in text:
             return text
     return str(rule.get("message") or f"failed rule: {rule['rule']}").strip()
 
 
-@cache
-def _library() -> ModuleType | None:
-    try:
-        import cel  # noqa: PLC0415  # 165 ms and 20 MiB, paid only by CRDs with rules
-    except ImportError:
-        return None
-    return cel  # type: ignore[no-any-return,unused-ignore]
-
-
 @lru_cache(maxsize=4096)
-def _compiled(text: str) -> tuple[Any, str]:
-    """Return (program, "") or (None, why not)."""
-    library = _library()
-    if library is None:
-        return None, "the package common-expression-language is not installed"
+def _compiled(text: str) -> Program | ExpressionError:
     try:
-        program = library.compile(text)
-    except _ERRORS as error:
-        return None, str(error)
-    return program, ""
+        return compile_expression(text, variables=_VARIABLES)
+    except ExpressionError as error:
+        return error.with_traceback(None)
 
 
-def syntax_error(text: str) -> str:
-    """Return why a rule can be no CEL at all, or "" when it is fine or only not known here."""
-    _, why = _compiled(text)
-    return why[why.index("ERROR:") :] if "Syntax error:" in why else ""
-
-
-def _context(variables: dict[str, Any]) -> Any:
-    library = _library()
-    assert library is not None  # noqa: S101  # a compiled program exists
-    context = library.Context()
-    for name, value in variables.items():
-        context.add_variable(name, value)
-    for name, function in _FUNCTIONS.items():
-        context.add_function(name, function)
-    return context
+def compilation_error(text: str) -> str:
+    """Return why a rule can be no CEL, or names what there is not, in cel-go's form; "" when it is fine."""
+    program = _compiled(text)
+    return program.text if isinstance(program, ExpressionError) else ""
 
 
 def _presented(value: Any, node: Node) -> Any:
@@ -196,10 +168,38 @@ def _presented(value: Any, node: Node) -> Any:
             return {name: _presented(item, inner) for name, item in value.items()}
         return {_escaped(name): _presented(item, properties.get(name, {})) for name, item in value.items()}
     if isinstance(value, list):
-        return [_presented(item, node.get("items", {})) for item in value]
-    if isinstance(value, str) and node.get("format") == "date-time":
-        return dt.datetime.fromisoformat(value)
+        return _presented_list(value, node)
+    if isinstance(value, str):
+        return _presented_text(value, node.get("format", ""))
+    if node.get("type") == "number" and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
     return value
+
+
+def _presented_list(value: list[Any], node: Node) -> list[Any]:
+    items = [_presented(item, node.get("items", {})) for item in value]
+    kind = node.get("x-kubernetes-list-type")
+    if kind == "set":
+        return SetList(items)
+    if kind == "map":
+        return MapList(items, tuple(map(_escaped, node.get("x-kubernetes-list-map-keys", ()))))
+    return items
+
+
+def _presented_text(text: str, form: str) -> Any:
+    """Return a text as what its format says; one that does not fit it was refused for that."""
+    try:
+        match form:
+            case "date-time" | "date":
+                moment = dt.datetime.fromisoformat(text)
+                return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
+            case "byte":
+                return base64.b64decode(text, validate=True)
+            case "duration":
+                return parse_duration(text)
+    except (ValueError, binascii.Error, CelError):
+        return text
+    return text
 
 
 def _escaped(name: str) -> str:
@@ -210,39 +210,3 @@ def _escaped(name: str) -> str:
     for letters, word in (("__", "__underscores__"), (".", "__dot__"), ("-", "__dash__"), ("/", "__slash__")):
         name = name.replace(letters, word)
     return name
-
-
-def _substring(text: str, start: int, end: int | None = None) -> str:
-    if not 0 <= start <= (len(text) if end is None else end) <= len(text):
-        raise ValueError("invalid substring range")
-    return text[start:end]
-
-
-def _found(text: str, pattern: str) -> str:
-    match = re.search(pattern, text)
-    return match[0] if match else ""
-
-
-_FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "charAt": lambda text, index: text[index : index + 1],
-    "find": _found,
-    "findAll": lambda text, pattern: [match[0] for match in re.finditer(pattern, text)],
-    "indexOf": lambda whole, part: whole.find(part) if isinstance(whole, str) else _index(whole, part),
-    "isSorted": lambda items: items == sorted(items),
-    "isURL": lambda text: re.match(r"[a-z][a-z0-9+.-]*://[^\s]+|/", text, re.IGNORECASE) is not None,
-    "join": lambda items, separator="": separator.join(items),
-    "lastIndexOf": lambda whole, part: whole.rfind(part),
-    "max": max,
-    "min": min,
-    "lowerAscii": lambda text: text.lower(),
-    "replace": lambda text, old, new, count=-1: text.replace(old, new, count),
-    "split": lambda text, separator, count=-1: text.split(separator, count - 1 if count > 0 else -1),
-    "substring": _substring,
-    "sum": sum,
-    "trim": lambda text: text.strip(),
-    "upperAscii": lambda text: text.upper(),
-}
-
-
-def _index(items: list[Any], item: Any) -> int:
-    return items.index(item) if item in items else -1

@@ -13,7 +13,7 @@ from lab.pocket.api import field
 from lab.pocket.api.field import FieldError
 from lab.pocket.api.schema.check import check, regular_expression
 from lab.pocket.api.schema.model import Node
-from lab.pocket.api.schema.rules import syntax_error
+from lab.pocket.api.schema.rules import compilation_error
 
 __all__ = ["structural_errors"]
 
@@ -117,7 +117,7 @@ def _metadata(node: Node, path: str) -> Iterator[FieldError]:
 
 def _rule(rule: dict[str, Any], path: str) -> Iterator[FieldError]:
     text = rule.get("rule", "").strip()
-    wrong = syntax_error(text) if text else ""
+    wrong = compilation_error(text) if text else ""
     if not text:
         yield field.required(path, "rule is not specified")
     elif wrong:

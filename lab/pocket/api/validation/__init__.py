@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from lab.pocket.api import names
 from lab.pocket.api.field import FieldError
-from lab.pocket.api.validation import names
+from lab.pocket.api.names import NameRule
 from lab.pocket.api.validation.config import (
     config_map_errors,
     config_map_update_errors,
@@ -25,7 +26,6 @@ from lab.pocket.api.validation.endpoints import (
     slice_update_errors,
 )
 from lab.pocket.api.validation.metadata import finalizer_errors, metadata_errors, metadata_update_errors
-from lab.pocket.api.validation.names import NameRule
 from lab.pocket.api.validation.networking import (
     ingress_class_errors,
     ingress_class_update_errors,

@@ -8,9 +8,8 @@ from typing import Any
 
 import orjson
 
-from lab.pocket.api import field
+from lab.pocket.api import field, names
 from lab.pocket.api.field import FieldError
-from lab.pocket.api.validation import names
 from lab.pocket.api.validation.metadata import immutable
 from lab.pocket.api.validation.rules import checked
 

@@ -6,9 +6,8 @@ import re
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from lab.pocket.api import field, quantity
+from lab.pocket.api import field, names, quantity
 from lab.pocket.api.field import FieldError
-from lab.pocket.api.validation import names
 from lab.pocket.api.validation.rules import checked, named, non_negative, one_of, within
 
 __all__ = ["container_errors", "containers_errors", "field_reference_errors"]

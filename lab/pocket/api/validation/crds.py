@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from lab.pocket.api import field, jsonpath
+from lab.pocket.api import field, jsonpath, names
 from lab.pocket.api.errors import JsonPathError
 from lab.pocket.api.field import FieldError
 from lab.pocket.api.schema.structural import structural_errors
-from lab.pocket.api.validation import names
 from lab.pocket.api.validation.metadata import immutable
 from lab.pocket.api.validation.rules import checked, named, one_of
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from lab.pocket.api import field
+from lab.pocket.api import field, names
 from lab.pocket.api.field import FieldError
-from lab.pocket.api.validation import names
 from lab.pocket.api.validation.addresses import endpoint_ip_errors, ip_errors, parsed
 from lab.pocket.api.validation.metadata import immutable
 from lab.pocket.api.validation.rules import checked, named, non_negative, one_of

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from lab.pocket.api import field
+from lab.pocket.api import field, names
 from lab.pocket.api.field import FieldError
-from lab.pocket.api.validation import names
-from lab.pocket.api.validation.names import NameRule
+from lab.pocket.api.names import NameRule
 
 __all__ = [
     "finalizer_errors",

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from ipaddress import ip_network
 from typing import Any
 
-from lab.pocket.api import field
+from lab.pocket.api import field, names
 from lab.pocket.api.field import FieldError
-from lab.pocket.api.validation import names
 from lab.pocket.api.validation.addresses import network_errors, parsed
 from lab.pocket.api.validation.metadata import immutable, label_selector
 from lab.pocket.api.validation.rules import checked, named, one_of

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from ipaddress import ip_network
 from typing import Any
 
-from lab.pocket.api import field, quantity
+from lab.pocket.api import field, names, quantity
 from lab.pocket.api.field import FieldError
-from lab.pocket.api.validation import names
 from lab.pocket.api.validation.addresses import network_errors
 from lab.pocket.api.validation.rules import checked, one_of
 from lab.pocket.api.validation.scheduling import EFFECTS

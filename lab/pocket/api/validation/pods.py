@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from lab.pocket.api import field, values
+from lab.pocket.api import field, names, values
 from lab.pocket.api.field import FieldError
-from lab.pocket.api.validation import metadata, names
+from lab.pocket.api.validation import metadata
 from lab.pocket.api.validation.addresses import ip_errors
 from lab.pocket.api.validation.containers import containers_errors
 from lab.pocket.api.validation.rules import checked, named, one_of, within

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from lab.pocket.api import field
+from lab.pocket.api import field, names
 from lab.pocket.api.field import FieldError
-from lab.pocket.api.validation import metadata, names
+from lab.pocket.api.validation import metadata
 from lab.pocket.api.validation.addresses import (
     cluster_ip_errors,
     endpoint_ip_errors,

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from lab.pocket.api import field, quantity
+from lab.pocket.api import field, names, quantity
 from lab.pocket.api.field import FieldError
-from lab.pocket.api.validation import names
 from lab.pocket.api.validation.containers import field_reference_errors
 from lab.pocket.api.validation.rules import named
 

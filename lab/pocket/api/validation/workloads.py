@@ -6,9 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from lab.pocket.api import field
+from lab.pocket.api import field, names
 from lab.pocket.api.field import FieldError
-from lab.pocket.api.validation import names
 from lab.pocket.api.validation.metadata import immutable, label_selector
 from lab.pocket.api.validation.pods import template_errors
 from lab.pocket.api.validation.rules import checked, non_negative
