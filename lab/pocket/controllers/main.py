@@ -18,6 +18,7 @@ from lab.pocket.controllers.deployments import Deployments
 from lab.pocket.controllers.endpoints import Endpoints
 from lab.pocket.controllers.housekeeping import PodCollector, ServiceAccounts
 from lab.pocket.controllers.loop import Controller, Loop
+from lab.pocket.controllers.mirroring import Mirroring
 from lab.pocket.controllers.namespaces import Namespaces
 from lab.pocket.controllers.nodes import NodeLifecycle, PodRanges
 from lab.pocket.controllers.replicasets import ReplicaSets
@@ -34,6 +35,7 @@ def main(argv: Sequence[str]) -> None:
         Deployments(),
         DaemonSets(),
         Endpoints(),
+        Mirroring(),
         NodeLifecycle(grace=options.node_monitor_grace_period),
         PodRanges([each for each in options.cluster_cidr.split(",") if each]),
         PodCollector(quarantine=options.node_monitor_grace_period),
