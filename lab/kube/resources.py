@@ -60,6 +60,9 @@ class Resource:
         return "/".join(parts)
 
 
+CLUSTER_ROLES: Final = Resource(
+    "rbac.authorization.k8s.io", "v1", "clusterroles", "ClusterRole", namespaced=False
+)
 CONFIG_MAPS: Final = Resource("", "v1", "configmaps", "ConfigMap")
 ENDPOINTS: Final = Resource("", "v1", "endpoints", "Endpoints")
 EVENTS: Final = Resource("", "v1", "events", "Event")

@@ -6,10 +6,11 @@ import base64
 import contextlib
 import http.client
 import ssl
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 import orjson
@@ -23,6 +24,16 @@ JSON_PATCH = "application/json-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
 APPLY = "application/apply-patch+yaml"
 Json = dict[str, Any]
+T = TypeVar("T")
+
+
+def eventually(look: Callable[[], T], what: str) -> T:
+    """Look until there is something to see."""
+    deadline = time.monotonic() + SECONDS
+    while not (seen := look()):
+        assert time.monotonic() < deadline, f"{what}: not in time"
+        time.sleep(0.05)
+    return seen
 
 
 @dataclass(frozen=True)

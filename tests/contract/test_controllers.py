@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from typing import TypeVar
-
 import pytest
 
-from tests.contract.client import SECONDS, Api, Json
+from tests.contract.client import Api, Json, eventually
 from tests.contract.conftest import Kubectl
 
-T = TypeVar("T")
 POD_SPEC: Json = {"schedulerName": "nobody", "containers": [{"name": "c", "image": "example.com/one"}]}
-
-
-def eventually(look: Callable[[], T], what: str) -> T:
-    """Look until there is something to see."""
-    deadline = time.monotonic() + SECONDS
-    while not (seen := look()):
-        assert time.monotonic() < deadline, f"{what}: not in time"
-        time.sleep(0.05)
-    return seen
 
 
 class Workload:
@@ -145,3 +131,30 @@ def test_every_namespace_has_its_account_and_gets_it_back(api: Api, core: str) -
         ),
         "the account again",
     )
+
+
+def test_endpoints_written_by_hand_are_mirrored(api: Api, core: str) -> None:
+    service = {"metadata": {"name": "outside"}, "spec": {"ports": [{"port": 80}]}}
+    api.create(f"{core}/services", service)
+    subset = {"addresses": [{"ip": "192.0.2.7"}], "ports": [{"port": 8080}]}
+    api.create(f"{core}/endpoints", {"metadata": {"name": "outside"}, "subsets": [subset]})
+    slices = core.replace("/api/v1", "/apis/discovery.k8s.io/v1") + "/endpointslices"
+    labels = "kubernetes.io/service-name=outside"
+    (made,) = eventually(lambda: api.get(slices, labelSelector=labels)["items"], "a slice")
+    assert made["endpoints"] == [{"addresses": ["192.0.2.7"], "conditions": {"ready": True}}]
+    assert made["ports"] == [{"name": "", "port": 8080, "protocol": "TCP"}]
+    managed_by = made["metadata"]["labels"]["endpointslice.kubernetes.io/managed-by"]
+    assert managed_by == "endpointslicemirroring-controller.k8s.io"
+    api.ok("DELETE", f"{core}/endpoints/outside")
+    eventually(lambda: not api.get(slices, labelSelector=labels)["items"], "no slice")
+
+
+def test_a_role_with_the_label_adds_to_the_usual_ones(api: Api, namespace: str) -> None:
+    roles = "/apis/rbac.authorization.k8s.io/v1/clusterroles"
+    rule = {"verbs": ["get"], "apiGroups": ["example.com"], "resources": [namespace]}
+    labels = {"rbac.authorization.k8s.io/aggregate-to-view": "true"}
+    api.create(roles, {"metadata": {"name": namespace, "labels": labels}, "rules": [rule]})
+    usual = [f"{roles}/{name}" for name in ("view", "edit", "admin")]
+    eventually(lambda: all(rule in api.get(path)["rules"] for path in usual), "the rule in each")
+    api.ok("DELETE", f"{roles}/{namespace}")
+    eventually(lambda: not any(rule in api.get(path)["rules"] for path in usual), "the rule in none")

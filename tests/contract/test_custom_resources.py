@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.contract.client import SECONDS, Api, Json
+from tests.contract.client import SECONDS, Api, Json, eventually
 
 WIDGET_SPEC: Json = {
     "type": "object",
@@ -108,8 +108,10 @@ def test_discovery_lists_it(api: Api, group: str) -> None:
 
 
 def test_openapi_describes_it(api: Api, group: str) -> None:
-    index = api.get("/openapi/v3")["paths"]
-    document = api.get(index[f"apis/{group}/v1"]["serverRelativeURL"])
+    entry = eventually(
+        lambda: api.get("/openapi/v3")["paths"].get(f"apis/{group}/v1"), "the group's document"
+    )
+    document = api.get(entry["serverRelativeURL"])
     assert any("widgets" in path for path in document["paths"])
 
 

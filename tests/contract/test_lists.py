@@ -67,13 +67,17 @@ def test_field_selectors(api: Api, filled: str, selector: str, expected: str) ->
         {"labelSelector": "a in ("},
         {"fieldSelector": "data.x=1"},
         {"fieldSelector": "nonsense"},
-        {"limit": "-1"},
+        {"limit": "x"},
         {"continue": "nonsense"},
         {"resourceVersion": "x"},
     ],
 )
 def test_what_cannot_be_understood_is_a_bad_request(api: Api, filled: str, query: Json) -> None:
     assert api.send("GET", filled, **query).code == 400
+
+
+def test_a_negative_limit_is_none(api: Api, filled: str) -> None:
+    assert "continue" not in api.get(filled, limit=-1, labelSelector="suite=lists")["metadata"]
 
 
 def test_pages_show_one_moment(api: Api, filled: str) -> None:

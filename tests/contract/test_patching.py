@@ -56,6 +56,8 @@ def test_a_change_of_the_spec_is_a_new_generation(api: Api, deployment: str) -> 
     assert api.get(deployment)["metadata"]["generation"] == 1
     assert api.patch(deployment, {"metadata": {"labels": {"x": "y"}}})["metadata"]["generation"] == 1
     assert api.patch(deployment, {"spec": {"paused": True}})["metadata"]["generation"] == 2
+    noted = api.patch(deployment, {"metadata": {"annotations": {"a": "b"}}})
+    assert noted["metadata"]["generation"] == 3  # of Deployments alone
 
 
 @pytest.mark.parametrize(

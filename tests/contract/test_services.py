@@ -82,10 +82,11 @@ def test_what_is_given_back_can_be_had_again(api: Api, services: str) -> None:
 
 
 def test_a_dry_run_takes_nothing(api: Api, services: str) -> None:
-    spec = api.create(services, service("a", type="NodePort"), dryRun="All")["spec"]
-    port = spec["ports"][0]["nodePort"]
+    port = api.create(services, service("a", type="NodePort"))["spec"]["ports"][0]["nodePort"]
+    api.ok("DELETE", f"{services}/a")
     again = service("b", type="NodePort", ports=[{**PORT, "nodePort": port}])
-    assert api.create(services, again)["spec"]["ports"][0]["nodePort"] == port
+    for options in ({"dryRun": "All"}, {"dryRun": "All"}, {}):
+        assert api.create(services, again, **options)["spec"]["ports"][0]["nodePort"] == port
 
 
 @pytest.mark.parametrize(

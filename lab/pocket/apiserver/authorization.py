@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
-from lab.pocket.apiserver import selection
 from lab.pocket.apiserver.request import RequestInfo
 from lab.pocket.apiserver.users import MASTERS, User, service_account_name
 from lab.pocket.store import Key, Object, Store
@@ -42,17 +41,39 @@ class Rule:
         return bool(self.resources & wanted)
 
 
-class Authorizer:
-    """Answers from RBAC objects; members of system:masters may do everything."""
+class Decision(Protocol):
+    """What another authorizer says: whether a request is allowed and, if not, why; an empty reason is no opinion."""
 
-    def __init__(self, store: Store) -> None:
+    @property
+    def allowed(self) -> bool: ...
+
+    @property
+    def reason(self) -> str: ...
+
+
+Decide = Callable[[User, RequestInfo], Decision]
+
+
+class Authorizer:
+    """Answers from RBAC objects and asks one authorizer beside them; system:masters may do everything."""
+
+    def __init__(self, store: Store, beside: Decide) -> None:
         self._store = store
+        self._beside = beside
         self._revision = -1
         self._bindings: dict[tuple[str, str], list[tuple[str, Object]]] = {}
         self._rules: dict[tuple[str, tuple[str, ...]], list[Rule]] = {}
 
     def allows(self, user: User, info: RequestInfo) -> bool:
-        return MASTERS in user.groups or any(rule.allows(info) for rule in self.rules(user))
+        if MASTERS in user.groups or any(rule.allows(info) for rule in self.rules(user)):
+            return True
+        return self._beside(user, info).allowed
+
+    def refusal(self, user: User, info: RequestInfo) -> str:
+        """Return why a request is forbidden, in Kubernetes' words."""
+        why = _refusal(user, info)
+        reason = self._beside(user, info).reason
+        return f"{why}: {reason}" if reason else why
 
     def rules(self, user: User) -> list[Rule]:
         """Return all rules that hold for a user, in any namespace."""
@@ -70,7 +91,7 @@ class Authorizer:
         name = reference.get("name", "")
         row = self._store.get(Key(CLUSTER_ROLES, "", name) if cluster else Key(ROLES, namespace, name))
         role = row.decoded() if row else {}
-        for source in (*(role.get("rules") or ()), *self._aggregated(role)):
+        for source in role.get("rules") or ():
             yield compiled(source, namespace)
 
     def _follow(self) -> None:
@@ -91,17 +112,6 @@ class Authorizer:
         for subject in (("User", user.name), *(("Group", group) for group in user.groups)):
             for namespace, reference in self._bindings.get(subject, ()):
                 yield from self.role_rules(namespace, reference)
-
-    def _aggregated(self, role: Object) -> Iterator[Object]:
-        wanted = (role.get("aggregationRule") or {}).get("clusterRoleSelectors") or ()
-        tests = [selection.label_selector(selector) for selector in wanted]
-        if not tests:
-            return
-        for row in self._store.rows(CLUSTER_ROLES):
-            other = row.decoded()
-            labels = other["metadata"].get("labels") or {}
-            if any(all(test(labels) for test in conjunction) for conjunction in tests):
-                yield from other.get("rules") or ()
 
 
 def compiled(source: Mapping[str, Any], namespace: str = "") -> Rule:
@@ -139,7 +149,7 @@ def covers(held: Iterable[Rule], wanted: Rule) -> bool:
     return True
 
 
-def refusal(user: User, info: RequestInfo) -> str:
+def _refusal(user: User, info: RequestInfo) -> str:
     """Return why a request is forbidden, in RBAC's words."""
     if info.path:
         return f'User "{user.name}" cannot {info.verb} path "{info.path}"'

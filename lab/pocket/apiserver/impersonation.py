@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from multidict import CIMultiDictProxy
 
-from lab.pocket.apiserver import authorization
 from lab.pocket.apiserver.authorization import Authorizer
 from lab.pocket.apiserver.errors import About, StatusError, forbidden
 from lab.pocket.apiserver.request import RequestInfo
@@ -30,7 +29,7 @@ def impersonated(user: User, headers: CIMultiDictProxy[str], authorizer: Authori
         return user
     for info in _checks(name, groups):
         if not authorizer.allows(user, info):
-            raise forbidden(About(info.resource, info.name), authorization.refusal(user, info))
+            raise forbidden(About(info.resource, info.name), authorizer.refusal(user, info))
     return User(name, (*(groups or _groups_of(name)), *_authenticated(name, groups)), headers.get(UID, ""))
 
 

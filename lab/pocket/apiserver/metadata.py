@@ -110,10 +110,13 @@ def carry_over(new: Object, old: Object, about: About) -> None:
     theirs["resourceVersion"] = ours["resourceVersion"]
 
 
-def bump_generation(new: Object, old: Object, *, whole: bool) -> None:
-    """Count a change of what is desired: of the spec, or with `whole` of all but metadata."""
+def bump_generation(new: Object, old: Object, *, whole: bool, annotations: bool) -> None:
+    """Count a change of what is desired: of the spec, with `whole` of all but metadata, perhaps of annotations."""
     ignored = {"metadata"} if whole else {"metadata", "status"}
     desired = {key: value for key, value in new.items() if key not in ignored}
     before = {key: value for key, value in old.items() if key not in ignored}
-    if desired != before:
+    noted = annotations and (
+        (new["metadata"].get("annotations") or {}) != (old["metadata"].get("annotations") or {})
+    )
+    if desired != before or noted:
         new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1

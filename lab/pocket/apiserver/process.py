@@ -18,6 +18,7 @@ from lab.pocket.apiserver.authorization import Authorizer
 from lab.pocket.apiserver.builtin import BUILTIN
 from lab.pocket.apiserver.kubelets import Kubelets
 from lab.pocket.apiserver.manifests import apply_all
+from lab.pocket.apiserver.node_authorization import NodeAuthorizer
 from lab.pocket.apiserver.registry import Registry
 from lab.pocket.apiserver.server import Server
 from lab.pocket.apiserver.state import Settings, State
@@ -115,7 +116,7 @@ def _state(settings: Settings, store: Store, signer: TokenSigner, kubelet_tls: s
         store=store,
         registry=Registry(BUILTIN, store),
         authenticator=Authenticator(store, signer),
-        authorizer=Authorizer(store),
+        authorizer=Authorizer(store, NodeAuthorizer(store).decide),
         signer=signer,
         kubelets=Kubelets(store, kubelet_tls),
         allocations=Allocations(store, settings.service_networks, settings.node_ports),

@@ -44,7 +44,6 @@ VIEW = (
     rule(READ, "networking.k8s.io", NETWORKING),
 )
 EDIT = (
-    *VIEW,
     rule(READ, "", (*POD_SESSIONS, "secrets")),
     rule(("impersonate",), "", ("serviceaccounts",)),
     rule(WRITE, "", (*NAMESPACED_CORE, *POD_SESSIONS, "secrets")),
@@ -56,25 +55,28 @@ EDIT = (
     rule(WRITE, "networking.k8s.io", ("ingresses", "networkpolicies")),
 )
 ADMIN = (
-    *EDIT,
     rule(("create",), "authorization.k8s.io", ("localsubjectaccessreviews",)),
     rule((*READ, *WRITE), GROUP, ("rolebindings", "roles")),
 )
 NODE = (
     rule(("create",), "authentication.k8s.io", ("tokenreviews",)),
     rule(("create",), "authorization.k8s.io", ("localsubjectaccessreviews", "subjectaccessreviews")),
-    rule(
-        READ,
-        "",
-        ("configmaps", "endpoints", "namespaces", "nodes", "pods", "secrets", "serviceaccounts", "services"),
-    ),
-    rule(("create", "patch", "update"), "", ("nodes", "nodes/status", "pods/status")),
-    rule(("create", "delete"), "", ("pods",)),
-    rule(("create",), "", ("pods/eviction", "serviceaccounts/token")),
+    rule(READ, "", ("services",)),
+    rule(("create", *READ), "", ("nodes",)),
+    rule(("patch", "update"), "", ("nodes/status",)),
+    rule(("patch", "update"), "", ("nodes",)),
     rule(("create", "patch", "update"), "", ("events",)),
+    rule(READ, "", ("pods",)),
+    rule(("create", "delete"), "", ("pods",)),
+    rule(("patch", "update"), "", ("pods/status",)),
+    rule(("create",), "", ("pods/eviction",)),
+    rule(READ, "", ("configmaps", "secrets")),
+    rule(("get",), "", ("endpoints",)),
     rule(("create", "delete", "get", "patch", "update"), "coordination.k8s.io", ("leases",)),
-    rule(READ, "discovery.k8s.io", ("endpointslices",)),
+    rule(("create",), "", ("serviceaccounts/token",)),
+    rule(("get",), "", ("serviceaccounts",)),
 )
+POD_ROUTES = (rule(READ, "", ("nodes",)),)  # an agent leads to the pods of all nodes, unlike a kubelet
 PROXIER = (
     rule(("list", "watch"), "", ("endpoints", "services")),
     rule(READ, "", ("nodes",)),
@@ -101,9 +103,13 @@ DELEGATOR = (
 
 CLUSTER_ROLES: dict[str, tuple[Object, ...]] = {
     "cluster-admin": (rule(ALL, "*", ALL), paths(ALL, ALL)),
-    "admin": ADMIN,
-    "edit": EDIT,
+    "admin": (*EDIT, *VIEW, *ADMIN),  # what the controller of aggregated roles makes of them
+    "edit": (*EDIT, *VIEW),
     "view": VIEW,
+    "lab:pod-routes": POD_ROUTES,
+    "system:aggregate-to-admin": ADMIN,
+    "system:aggregate-to-edit": EDIT,
+    "system:aggregate-to-view": VIEW,
     "system:auth-delegator": DELEGATOR,
     "system:basic-user": BASIC_USER,
     "system:discovery": (paths(("get",), DISCOVERY_PATHS),),
@@ -114,6 +120,9 @@ CLUSTER_ROLES: dict[str, tuple[Object, ...]] = {
     "system:public-info-viewer": (paths(("get",), PUBLIC_PATHS),),
 }
 AGGREGATED = ("admin", "edit", "view")
+AGGREGATED_TO = {"edit": "admin", "view": "edit"} | {
+    f"system:aggregate-to-{name}": name for name in AGGREGATED
+}
 BINDINGS = {  # ClusterRoleBinding: (ClusterRole, subjects)
     "cluster-admin": ("cluster-admin", (("Group", MASTERS),)),
     "kubeadm:cluster-admins": ("cluster-admin", (("Group", "kubeadm:cluster-admins"),)),
@@ -124,10 +133,11 @@ BINDINGS = {  # ClusterRoleBinding: (ClusterRole, subjects)
         (("User", "system:kube-controller-manager"),),
     ),
     "system:kube-scheduler": ("system:kube-scheduler", (("User", "system:kube-scheduler"),)),
-    "system:node": ("system:node", (("Group", "system:nodes"),)),
+    "lab:pod-routes": ("lab:pod-routes", (("Group", "system:nodes"),)),
+    "system:node": ("system:node", ()),  # the node authorizer knows which objects
     "system:node-proxier": (
         "system:node-proxier",
-        (("Group", "system:nodes"), ("User", "system:kube-proxy")),
+        (("User", "system:kube-proxy"),),
     ),
     "system:public-info-viewer": (
         "system:public-info-viewer",
@@ -141,14 +151,20 @@ def default_objects() -> Iterator[Object]:
     for name, rules in CLUSTER_ROLES.items():
         role: Object = _object("ClusterRole", name) | {"rules": [*rules]}
         if name in AGGREGATED:
-            label = {f"rbac.authorization.k8s.io/aggregate-to-{name}": "true"}
-            role["aggregationRule"] = {"clusterRoleSelectors": [{"matchLabels": label}]}
+            role["aggregationRule"] = {"clusterRoleSelectors": [{"matchLabels": _aggregate_to(name)}]}
+        if name in AGGREGATED_TO:
+            role["metadata"]["labels"] |= _aggregate_to(AGGREGATED_TO[name])
         yield role
     for name, (role_name, subjects) in BINDINGS.items():
+        who = [{"apiGroup": GROUP, "kind": kind, "name": subject} for kind, subject in subjects]
         yield _object("ClusterRoleBinding", name) | {
             "roleRef": {"apiGroup": GROUP, "kind": "ClusterRole", "name": role_name},
-            "subjects": [{"apiGroup": GROUP, "kind": kind, "name": subject} for kind, subject in subjects],
+            **({"subjects": who} if who else {}),
         }
+
+
+def _aggregate_to(name: str) -> dict[str, str]:
+    return {f"{GROUP}/aggregate-to-{name}": "true"}
 
 
 def _object(kind: str, name: str) -> Object:

@@ -33,6 +33,8 @@ class RequestInfo:
     namespace: str = ""
     name: str = ""
     subresource: str = ""
+    selected_node: str = ""
+    """The node whose pods alone are listed (`fieldSelector=spec.nodeName=x`)."""
 
     @property
     def full_resource(self) -> str:
@@ -62,20 +64,22 @@ def _resource(
             rest = rest[2:]
     resource, name, subresource = (*rest, "", "")[:3]
     subresource = "/".join([subresource, *rest[3:]]).strip("/")
+    selected_node = ""
     verb = (WITH_NAME if name else WITHOUT_NAME).get(method, method.lower())
     if verb == "list":
-        name = _selected_name(query)
+        name, selected_node = _selected(query)
         if query.get("watch", "false") in TRUE:
             verb = "watch"
-    return RequestInfo(verb, "", group, version, resource, namespace, name, subresource)
+    return RequestInfo(verb, "", group, version, resource, namespace, name, subresource, selected_node)
 
 
-def _selected_name(query: Mapping[str, str]) -> str:
-    """Return x for a list of `metadata.name=x`: it is authorized as that object."""
+def _selected(query: Mapping[str, str]) -> tuple[str, str]:
+    """Return x for a list of `metadata.name=x`, which is authorized as that object, and n for `spec.nodeName=n`."""
     field_selector = query.get("fieldSelector", "")
-    if not field_selector.startswith("metadata.name="):
-        return ""
+    if not field_selector.startswith("metadata.name=") and "spec.nodeName=" not in field_selector:
+        return "", ""
     try:
-        return selection.parse("", field_selector).name
-    except StatusError:  # other fields beside it: the list itself will say what is wrong with them
-        return ""
+        found = selection.parse("", field_selector, supported=("spec.nodeName",))
+    except StatusError:  # the list itself will say what is wrong
+        return "", ""
+    return found.name, found.node

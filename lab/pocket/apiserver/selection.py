@@ -47,7 +47,15 @@ class Selector:
     @property
     def name(self) -> str:
         """The one object name that can match, or ""."""
-        return next((t.value for t in self.fields if t.path == "metadata.name" and not t.negated), "")
+        return self._only("metadata.name")
+
+    @property
+    def node(self) -> str:
+        """The one node whose pods can match, or ""."""
+        return self._only("spec.nodeName")
+
+    def _only(self, path: str) -> str:
+        return next((t.value for t in self.fields if t.path == path and not t.negated), "")
 
 
 def field_value(obj: Object, path: str) -> str:

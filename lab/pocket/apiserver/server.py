@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from lab.pocket.apiserver import authorization, discovery, dispatch, request
+from lab.pocket.apiserver import discovery, dispatch, request
 from lab.pocket.apiserver.errors import About, StatusError, forbidden
 from lab.pocket.apiserver.impersonation import impersonated
 from lab.pocket.apiserver.openapi import OpenApi
@@ -91,7 +91,7 @@ class Server:
 
     def _authorize(self, user: User, info: RequestInfo) -> None:
         if not self.state.authorizer.allows(user, info):
-            why = authorization.refusal(user, info)
+            why = self.state.authorizer.refusal(user, info)
             if info.path:
                 raise StatusError(403, "Forbidden", f"forbidden: {why}")
             about = About(info.resource, info.name, info.group)

@@ -105,13 +105,16 @@ class Call:
         return name in self.query and self.query[name] in TRUE
 
     def integer(self, name: str, default: int = 0) -> int:
-        """Return a non-negative integer query parameter, or raise a 400."""
+        """Return an integer query parameter, 0 when it is negative, or raise a 400."""
         text = self.query.get(name, "")
         if not text:
             return default
-        if not text.isascii() or not text.isdecimal() or len(text) > 18:
-            raise bad_request(f'invalid {name}: Invalid value: "{text}": must be a non-negative integer')
-        return int(text)
+        digits = text[1:] if text[0] in "+-" else text
+        if not digits.isascii() or not digits.isdecimal():
+            raise bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax')
+        if len(digits) > 18:
+            raise bad_request(f'strconv.ParseInt: parsing "{text}": value out of range')
+        return max(0, int(text))
 
 
 @lru_cache(maxsize=512)

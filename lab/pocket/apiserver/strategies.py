@@ -15,6 +15,7 @@ from lab.pocket.apiserver import (
     escalation,
     metadata,
     namespaces,
+    node_restriction,
     pod_admission,
 )
 from lab.pocket.apiserver.errors import StatusError, forbidden, refuse
@@ -37,6 +38,7 @@ COUNTED = {  # resources whose metadata.generation counts changes of what is des
     "replicasets",
     "validatingwebhookconfigurations",
 }
+COUNTED_WITH_ANNOTATIONS = {"deployments.apps"}
 STATUS_ON_CREATE = {"nodes"}  # an agent registers its node together with its status
 NOT_READY = ("node.kubernetes.io/not-ready", "NoSchedule")
 PROTECTED_NAMESPACES = {"default", "kube-public", "kube-system"}
@@ -52,6 +54,7 @@ def prepare_create(call: Call, obj: Object) -> None:
     """Bring a new object into the form in which it is stored."""
     if call.resource.subresource("status") and call.resource.plural not in STATUS_ON_CREATE:
         _unset(call.resource, obj, "status")
+    node_restriction.check_create(call, obj)
     hook = _ON_CREATE.get(call.resource.qualified)
     if hook:
         hook(call, obj)
@@ -68,6 +71,7 @@ def prepare_update(call: Call, new: Object, old: Object) -> None:
         _keep_all_but_status(call.resource, new, old)
     elif call.resource.subresource("status"):
         _keep(new, old, "status")
+    node_restriction.check_update(call, new, old)
     hook = _ON_UPDATE.get(call.resource.qualified)
     if hook:
         hook(call, new, old)
@@ -78,7 +82,8 @@ def prepare_update(call: Call, new: Object, old: Object) -> None:
         call.warnings += warnings_about(new)
     if has_generation(call.resource) and call.info.subresource != "status":
         whole = call.resource.custom is not None and call.resource.subresource("status") is None
-        metadata.bump_generation(new, old, whole=whole)
+        annotations = call.resource.qualified in COUNTED_WITH_ANNOTATIONS
+        metadata.bump_generation(new, old, whole=whole, annotations=annotations)
 
 
 def _validate(call: Call, errors: Iterable[FieldError]) -> None:
@@ -102,7 +107,8 @@ def is_gone(obj: Object, *, deleting: bool = False) -> bool:
 
 
 def check_delete(call: Call, obj: Object) -> None:
-    """Refuse to delete what the cluster cannot be without."""
+    """Refuse to delete what the cluster cannot be without, or what is not the user's to delete."""
+    node_restriction.check_delete(call, obj)
     if call.resource.qualified == "namespaces" and obj["metadata"]["name"] in PROTECTED_NAMESPACES:
         raise forbidden(call.about, "this namespace may not be deleted")
 

@@ -125,7 +125,8 @@ def _marked(deployment: Json, revision: int) -> list[Write]:
     if revision_of(deployment) == revision:
         return []
     annotations = {"metadata": {"annotations": {REVISION: str(revision)}}}
-    return [Patch(DEPLOYMENTS, ObjectKey.of(deployment), annotations)]
+    # Through its status: a change of annotations alone would be a new generation of what is desired.
+    return [Patch(DEPLOYMENTS, ObjectKey.of(deployment), annotations, "status")]
 
 
 def _annotations(deployment: Json, revision: int) -> dict[str, str]:

@@ -12,6 +12,7 @@ from lab.errors import UsageError
 from lab.kits.log import LEVELS, start_logging
 from lab.kube.client import Client
 from lab.kube.config import load_config
+from lab.pocket.controllers.clusterroles import AggregatedRoles
 from lab.pocket.controllers.collector import Collector
 from lab.pocket.controllers.daemonsets import DaemonSets
 from lab.pocket.controllers.deployments import Deployments
@@ -34,6 +35,7 @@ def main(argv: Sequence[str]) -> None:
         ReplicaSets(),
         Deployments(),
         DaemonSets(),
+        AggregatedRoles(),
         Endpoints(),
         Mirroring(),
         NodeLifecycle(grace=options.node_monitor_grace_period),

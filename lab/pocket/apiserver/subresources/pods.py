@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from lab.pocket.apiserver import authorization, bodies, metadata, processing, representation
+from lab.pocket.apiserver import bodies, metadata, processing, representation
 from lab.pocket.apiserver.errors import bad_request, conflict, forbidden, not_found
 from lab.pocket.apiserver.request import RequestInfo
 from lab.pocket.apiserver.state import Call, shared
@@ -79,7 +79,7 @@ def _check_may_create(call: Call) -> None:
         "create", "", "", "v1", "pods", call.info.namespace, call.info.name, call.info.subresource
     )
     if not call.state.authorizer.allows(call.user, info):
-        raise forbidden(call.about, authorization.refusal(call.user, info))
+        raise forbidden(call.about, call.state.authorizer.refusal(call.user, info))
 
 
 def _pod_call(call: Call, name: str) -> Call:

@@ -6,7 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
-from lab.pocket.apiserver import authorization, bodies, processing, representation
+from lab.pocket.apiserver import bodies, processing, representation
 from lab.pocket.apiserver.errors import bad_request, cause, invalid
 from lab.pocket.apiserver.request import RequestInfo
 from lab.pocket.apiserver.state import Call
@@ -88,7 +88,7 @@ def _access(call: Call, user: User, spec: dict[str, Any]) -> Object:
     info = _info(resource, path=False) if path is None else _info({"path": "/", **path}, path=True)
     if call.state.authorizer.allows(user, info):
         return {"allowed": True, "reason": "RBAC: allowed"}
-    return {"allowed": False, "reason": authorization.refusal(user, info)}
+    return {"allowed": False, "reason": call.state.authorizer.refusal(user, info)}
 
 
 def _info(attributes: Any, *, path: bool) -> RequestInfo:

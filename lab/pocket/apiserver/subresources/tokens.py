@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from lab.pocket.apiserver import bodies, metadata, processing, representation
+from lab.pocket.apiserver import bodies, metadata, node_restriction, processing, representation
 from lab.pocket.apiserver.authentication import BOUND_KINDS, claims_for
 from lab.pocket.apiserver.errors import About, StatusError, bad_request, cause, conflict, invalid, not_found
 from lab.pocket.apiserver.state import Call, shared
@@ -25,6 +25,7 @@ async def create(call: Call) -> web.StreamResponse:
     check_kind(call, request, kind="TokenRequest", api_version="authentication.k8s.io/v1")
     request = processing.process_request(call, request)
     account, spec = shared(call.latest()), request["spec"]
+    node_restriction.check_token(call, spec)
     audiences, seconds = spec.get("audiences") or [ISSUER], _seconds(spec)
     bound = _bound(call, spec.get("boundObjectRef"))
     claims = claims_for(
