@@ -82,9 +82,10 @@ def test_an_address_is_announced_with_the_rights_of_the_manifests(run: Callable[
 
         async def told() -> bool:
             sessions = await cluster.statuses(BGP_SESSION_STATES)
-            return [s.get("bgpStatus") for s in sessions] == ["Established"] and all(
-                await cluster.statuses(SERVICE_BGP_STATUSES)
-            )
+            announced = await cluster.statuses(SERVICE_BGP_STATUSES)
+            return [s.get("bgpStatus") for s in sessions] == ["Established"] and [*map(bool, announced)] == [
+                True
+            ]
 
         await until(told)
         (status,) = await cluster.statuses(SERVICE_BGP_STATUSES)
