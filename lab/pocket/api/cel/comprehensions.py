@@ -7,7 +7,7 @@ from typing import Any
 
 from lab.pocket.api.cel.errors import CelError, OverBudgetError, no_overload
 from lab.pocket.api.cel.functions import sorted_by
-from lab.pocket.api.cel.values import Optional
+from lab.pocket.api.cel.values import Optional, type_of
 
 __all__ = ["BUDGET", "Budget", "Evaluator", "comprehension", "truth"]
 
@@ -63,7 +63,7 @@ def _scopes(value: Any, scope: Mapping[str, Any], variables: tuple[str, ...]) ->
     elif isinstance(value, list):
         pairs = list(enumerate(value)) if len(variables) == 2 else [(item, None) for item in value]
     else:
-        raise no_overload()
+        raise CelError(f"got '{type_of(value)}', expected iterable type")
     budget = scope[BUDGET]
     for pair in pairs:
         budget.spend()

@@ -17,7 +17,11 @@ __all__ = ["FUNCTIONS", "METHODS", "TYPES", "sorted_by"]
 
 TYPES = {
     name: CelType(name)
-    for name in ("bool", "bytes", "double", "int", "list", "map", "null_type", "string", "type", "uint")
+    for name in (
+        *("bool", "bytes", "double", "int", "list", "map", "null_type", "string", "type", "uint"),
+        *("google.protobuf.Duration", "google.protobuf.Timestamp", "optional_type", "net.CIDR", "net.IP"),
+        *("kubernetes.NamedFormat", "kubernetes.Quantity", "kubernetes.Semver", "kubernetes.URL"),
+    )
 }
 MAX_RANGE = 1_000_000
 
@@ -77,7 +81,9 @@ def _is_sorted(value: list[Any]) -> bool:
 
 
 def _slice(value: list[Any], start: int, end: int) -> list[Any]:
-    if not 0 <= start <= end <= len(_items(value)):
+    if end > len(_items(value)):
+        raise CelError(f"cannot slice({start}, {end}), list is length {len(value)}")
+    if not 0 <= start <= end:
         raise CelError(f"cannot slice({start}, {end}), start must be less than or equal to end")
     return value[start:end]
 
@@ -119,7 +125,7 @@ def _range(count: int) -> list[int]:
 def index_of(whole_value: Any, part: Any, start: int = 0) -> int:
     """Return where a list has an item or a text a part, -1 when nowhere."""
     if isinstance(whole_value, str):
-        if not 0 <= start <= len(whole_value):
+        if start < 0:
             raise CelError(f"index out of range: {start}")
         return whole_value.find(part, start)
     return next((place for place, each in enumerate(_items(whole_value)) if equal(each, part)), -1)

@@ -301,7 +301,6 @@ KUBERNETES_METHODS: dict[str, Callable[..., Any]] = {
     "minor": lambda version: version.numbers[1],
     "patch": lambda version: version.numbers[2],
     "prefixLength": lambda cidr: cidr.interface.network.prefixlen,
-    "sign": lambda quantity: quantity.compare(Quantity(Decimal(0))),
     "sub": lambda quantity, other: quantity.minus(_operand(other)),
     "validate": lambda named, text: named.validate(text),
 }

@@ -8,7 +8,18 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from lab.pocket.api.cel.errors import CelError, no_overload
-from lab.pocket.api.cel.values import MAX_INT, MAX_UINT, MIN_INT, NONE, Optional, Uint, equal, is_number, less
+from lab.pocket.api.cel.values import (
+    MAX_INT,
+    MAX_UINT,
+    MIN_INT,
+    NONE,
+    Optional,
+    Uint,
+    equal,
+    is_number,
+    less,
+    type_of,
+)
 
 __all__ = ["BINARY", "has_field", "index", "negated", "select"]
 
@@ -148,9 +159,7 @@ def select(operand: Any, field: str, *, optional: bool = False) -> Any:
     """Return a member of a map; an optional one when the operand or the selection is optional."""
     if isinstance(operand, Optional):
         return select(operand.value, field, optional=True) if operand.present else NONE
-    if not isinstance(operand, dict):
-        raise no_overload()
-    if field in operand:
+    if isinstance(operand, dict) and field in operand:
         return Optional(operand[field]) if optional else operand[field]
     if optional:
         return NONE
@@ -172,7 +181,7 @@ def index(operand: Any, key: Any, *, optional: bool = False) -> Any:
         return index(operand.value, key, optional=True) if operand.present else NONE
     if isinstance(operand, list):
         if not is_number(key) or int(key) != key:
-            raise CelError(f"unsupported index type '{type(key).__name__}' in list")
+            raise CelError(f"unsupported index type '{type_of(key)}' in list")
         found = 0 <= key < len(operand)
         missing = f"index out of bounds: {int(key)}"
         value = operand[int(key)] if found else None

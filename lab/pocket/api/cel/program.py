@@ -13,7 +13,7 @@ from lab.pocket.api.cel.functions import FUNCTIONS, METHODS, TYPES
 from lab.pocket.api.cel.kubernetes import KUBERNETES_FUNCTIONS, KUBERNETES_METHODS
 from lab.pocket.api.cel.operators import BINARY, has_field, index, negated, select
 from lab.pocket.api.cel.strings import STRING_FUNCTIONS, STRING_METHODS
-from lab.pocket.api.cel.values import Optional, equal
+from lab.pocket.api.cel.values import Optional
 
 __all__ = ["Program", "compile_expression"]
 
@@ -46,7 +46,10 @@ def compile_expression(source: str, *, variables: Collection[str]) -> Program:
 
     """
     compiler = _Compiler(source, frozenset(variables))
-    evaluator = compiler.compile(syntax.parse(source), frozenset(variables))
+    try:
+        evaluator = compiler.compile(syntax.parse(source), frozenset(variables))
+    except RecursionError as error:
+        raise ExpressionError(source, 0, "expression recursion limit exceeded") from error
     return Program(frozenset(compiler.read), evaluator)
 
 
@@ -98,18 +101,25 @@ class _Compiler:
         raise self._undeclared(node.offset, name)
 
     def _select(self, node: syntax.Select, known: frozenset[str]) -> Evaluator:
+        if isinstance(node.operand, syntax.Name) and node.operand.name not in known:
+            qualified = f"{node.operand.name}.{node.field}"
+            if qualified in TYPES:
+                return lambda _: TYPES[qualified]
         operand, field, optional = self.compile(node.operand, known), node.field, node.optional
         if node.test:
             return lambda scope: has_field(operand(scope), field)
         return lambda scope: select(operand(scope), field, optional=optional)
 
     def _call(self, node: syntax.Call, known: frozenset[str]) -> Evaluator:
-        target, arguments = node.target, [self.compile(each, known) for each in node.arguments]
+        target = node.target
         if isinstance(target, syntax.Name) and target.name not in known:
             qualified = f"{target.name}.{node.name}"
             if qualified not in _ALL_FUNCTIONS:
                 raise self._undeclared(target.offset, target.name)
-            return self._applied(_ALL_FUNCTIONS[qualified], arguments)
+            return self._applied(
+                _ALL_FUNCTIONS[qualified], [self.compile(each, known) for each in node.arguments]
+            )
+        arguments = [self.compile(each, known) for each in node.arguments]
         table = _ALL_FUNCTIONS if target is None else _ALL_METHODS
         if node.name not in table:
             raise self._undeclared(node.offset, node.name)
@@ -160,8 +170,6 @@ class _Compiler:
             made: dict[Any, Any] = {}
             for key, item, optional in entries:
                 name, value = key(scope), item(scope)
-                if any(equal(name, each) for each in made):
-                    raise CelError(f"Failed with repeated key: {name}")
                 if not optional:
                     made[name] = value
                 elif _present(value):

@@ -26,6 +26,7 @@ _SPECIAL = {
     "\\": "\\\\",
     '"': '\\"',
 }
+_RAISED = str.maketrans("-0123456789", "\u207b\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079")
 _UPPER, _LOWER = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz"
 
 
@@ -105,14 +106,19 @@ def _shown(value: Any, _precision: int = 6) -> str:
     if value is None:
         return "null"
     if isinstance(value, list):
-        return f"[{', '.join(map(_shown, value))}]"
+        return f"[{', '.join(map(_shown_inside, value))}]"
     if isinstance(value, dict):
-        return f"{{{', '.join(f'{_shown(key)}: {_shown(value[key])}' for key in sorted(value, key=_shown))}}}"
+        entries = sorted((_shown_inside(key), _shown_inside(item)) for key, item in value.items())
+        return f"{{{', '.join(f'{key}:{item}' for key, item in entries)}}}"
     if isinstance(value, CelType):
         return value.name
     if isinstance(value, str | bool | int | float | bytes | datetime | timedelta):
         return text_of(value)
     raise CelError("error during formatting: string clause can only be used on strings, bools, bytes, ints, doubles, maps, lists, types, durations, and timestamps")  # fmt: skip
+
+
+def _shown_inside(value: Any) -> str:
+    return _quote(value) if isinstance(value, str) else _shown(value)
 
 
 def _number(kind: type | tuple[type, ...], write: Callable[[Any, int], str]) -> Callable[[Any, int], str]:
@@ -122,6 +128,13 @@ def _number(kind: type | tuple[type, ...], write: Callable[[Any, int], str]) -> 
         return write(value, precision)
 
     return clause
+
+
+def _scientific(text: str) -> str:
+    """Return 1.5e+03 as cel-go writes it: 1.5 × 10 to the power of superscript digits."""
+    mantissa, _, power = text.partition("e")
+    raised = f"{int(power):03d}" if power[0] == "-" else f"{int(power):02d}"
+    return f"{mantissa}\u00d710{raised.translate(_RAISED)}"
 
 
 def _hexadecimal(value: Any, _precision: int) -> str:
@@ -143,7 +156,7 @@ def _binary(value: Any, _precision: int) -> str:
 _CLAUSES: dict[str, Callable[[Any, int], str]] = {
     "b": _binary,
     "d": _number(int, lambda value, _: str(int(value))),
-    "e": _number(float, lambda value, precision: f"{value:.{precision}e}"),
+    "e": _number(float, lambda value, precision: _scientific(f"{value:.{precision}e}")),
     "f": _number(float, lambda value, precision: f"{value:.{precision}f}"),
     "o": _number(int, lambda value, _: f"{int(value):o}"),
     "s": _shown,

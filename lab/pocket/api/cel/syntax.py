@@ -14,7 +14,6 @@ __all__ = [
     "Binary", "Call", "Comprehension", "Conditional", "Index", "ListOf", "Literal", "MapOf", "Name", "Node", "Select", "Unary", "parse",
 ]  # fmt: skip
 
-MAX_DEPTH = 250  # cel-go's default
 _RESERVED = frozenset({
     "as", "break", "const", "continue", "else", "for", "function", "if", "import", "let", "loop", "namespace", "package",
     "return", "var", "void", "while",
@@ -32,7 +31,6 @@ MACROS = {  # name: (variables, numbers of expressions that may follow them)
     "all": (1, (1,)),
     "exists": (1, (1,)),
     "exists_one": (1, (1,)),
-    "existsOne": (1, (1,)),
     "filter": (1, (1,)),
     "map": (1, (1, 2)),
     "sortBy": (1, (1,)),
@@ -144,7 +142,7 @@ Node = Literal | Name | Select | Index | Call | Comprehension | Binary | Unary |
 
 
 def parse(source: str) -> Node:
-    """Return the tree of an expression; raises ExpressionError."""
+    """Return the tree of an expression; raises ExpressionError, and RecursionError for one that is nested too deep."""
     return _Parser(source).whole()
 
 
@@ -153,7 +151,6 @@ class _Parser:
         self._source = source
         self._tokens: Iterator[Token] = tokens(source)
         self._token = next(self._tokens)
-        self._depth = 0
 
     def whole(self) -> Node:
         node = self._expression()
@@ -162,16 +159,12 @@ class _Parser:
         return node
 
     def _expression(self) -> Node:
-        self._depth += 1
-        if self._depth > MAX_DEPTH:
-            raise ExpressionError(self._source, self._token.offset, "Syntax error: expression too deep")
         condition = self._level(0)
         question = self._token
         if self._take("?"):
             yes = self._level(0)
             self._expect(":")
             condition = Conditional(question.offset, condition, yes, self._expression())
-        self._depth -= 1
         return condition
 
     def _level(self, level: int) -> Node:
@@ -215,9 +208,10 @@ class _Parser:
     def _selected(self, node: Node, offset: int) -> Node:
         optional = self._take("?")
         name = self._identifier()
+        parenthesis = self._token.offset
         if optional or not self._take("("):
             return Select(offset, node, name.text, optional=optional)
-        return self._call(offset, name.text, node, self._list(")"))
+        return self._call(parenthesis, name.text, node, self._list(")"))
 
     def _call(self, offset: int, name: str, target: Node, arguments: tuple[Node, ...]) -> Node:
         for table in (MACROS, MACROS_OF_TWO):
@@ -264,15 +258,17 @@ class _Parser:
         if token.text in _CONSTANTS:
             return Literal(token.offset, _CONSTANTS[token.text])
         if token.text in _RESERVED:
-            what = f"Syntax error: reserved identifier: {token.text}"
+            what = f"reserved identifier: {token.text}"
             raise ExpressionError(self._source, token.offset, what)
+        parenthesis = self._token.offset
         if not self._take("("):
             return Name(token.offset, token.text)
         arguments = self._list(")")
         if token.text != "has":
-            return Call(token.offset, token.text, None, arguments)
+            return Call(parenthesis, token.text, None, arguments)
         if len(arguments) != 1 or not isinstance(arguments[0], Select):
-            raise ExpressionError(self._source, token.offset, "invalid argument to has() macro")
+            where = arguments[0].offset if arguments else parenthesis
+            raise ExpressionError(self._source, where, "invalid argument to has() macro")
         selected = arguments[0]
         return Select(selected.offset, selected.operand, selected.field, test=True)
 
