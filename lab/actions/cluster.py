@@ -16,6 +16,7 @@ from lab.errors import CheckError, MachineError
 from lab.kits.shell import CommandError, run
 from lab.topology.model import Machine, MachineName
 
+CONTROL_PLANE_ROLE = "node-role.kubernetes.io/control-plane"
 ADMIN_CONFIG = "/etc/kubernetes/admin.conf"
 CONTROL_PLANE_UNITS = ("pocket-server.service", "pocket-controllers.service", "pocket-dns.service")
 NODE_UNITS = ("pocket-agent.service", "pocket-proxy.service")
@@ -65,6 +66,8 @@ class JoinNodes:
             credentials.deliver(context, client, credentials.for_machine(context, client))
         for node in missing:
             wait(partial(_is_joined, context, node), f"{node.name} does not become ready", node)
+            if node == context.topology.control_plane:  # no node may give itself a role
+                kubectl(context, "label", "node", node.name, f"{CONTROL_PLANE_ROLE}=", "--overwrite")
 
     @staticmethod
     def _missing(context: Context) -> Mapping[MachineName, Sequence[str]]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from tests.contract.client import Api, Json, eventually
+from tests.contract.client import MERGE, Api, Json, eventually
 from tests.contract.conftest import Kubectl
 
 POD_SPEC: Json = {"schedulerName": "nobody", "containers": [{"name": "c", "image": "example.com/one"}]}
@@ -122,7 +124,9 @@ def test_a_namespace_takes_its_objects_along(api: Api, namespace: str, core: str
 
 
 def test_every_namespace_has_its_account_and_gets_it_back(api: Api, core: str) -> None:
-    first = eventually(lambda: api.send("GET", f"{core}/serviceaccounts/default").body, "the account")
+    path = f"{core}/serviceaccounts"
+    found = eventually(lambda: api.get(path, fieldSelector="metadata.name=default")["items"], "the account")
+    first = found[0]
     api.ok("DELETE", f"{core}/serviceaccounts/default")
     eventually(
         lambda: (
@@ -158,3 +162,35 @@ def test_a_role_with_the_label_adds_to_the_usual_ones(api: Api, namespace: str) 
     eventually(lambda: all(rule in api.get(path)["rules"] for path in usual), "the rule in each")
     api.ok("DELETE", f"{roles}/{namespace}")
     eventually(lambda: not any(rule in api.get(path)["rules"] for path in usual), "the rule in none")
+
+
+def test_the_templates_of_a_daemon_set_are_its_history(
+    workload: Workload, api: Api, namespace: str, kubectl: Kubectl
+) -> None:
+    template = {
+        "metadata": {"labels": {"app": "speaker"}},
+        "spec": POD_SPEC | {"nodeSelector": {"no": "node"}},
+    }
+    spec = {"selector": {"matchLabels": {"app": "speaker"}}, "template": template}
+    api.create(f"{workload.apps}/daemonsets", {"metadata": {"name": "speaker"}, "spec": spec})
+    revisions = f"{workload.apps}/controllerrevisions"
+    (first,) = eventually(lambda: api.get(revisions)["items"], "a revision")
+    assert first["revision"] == 1
+    kubectl("set", "image", "daemonset/speaker", "c=example.com/two")
+    eventually(lambda: len(api.get(revisions)["items"]) == 2, "a second revision")
+    history = kubectl("rollout", "history", "daemonset/speaker")
+    assert [line.split()[0] for line in history.splitlines() if line[:1].isdigit()] == ["1", "2"]
+    one = kubectl("rollout", "history", "daemonset/speaker", "--revision=1")
+    assert re.search(r"Image:\s+example.com/one\n", one)
+    assert kubectl("rollout", "undo", "daemonset/speaker") == "daemonset.apps/speaker rolled back\n"
+    assert kubectl("get", "daemonset", "speaker", "-o", "jsonpath={..image}") == "example.com/one"
+    eventually(lambda: api.get(f"{revisions}/{first['metadata']['name']}")["revision"] == 3, "revision 3")
+    table = kubectl("get", "controllerrevisions", first["metadata"]["name"])
+    assert table.split()[:4] == ["NAME", "CONTROLLER", "REVISION", "AGE"]
+    changed = api.send(
+        "PATCH",
+        f"{revisions}/{first['metadata']['name']}",
+        {"data": {"x": 1}},
+        headers={"Content-Type": MERGE},
+    )
+    assert changed.refusal == (422, "Invalid")

@@ -98,6 +98,7 @@ CORE = (
 )
 
 APPS = (
+    _resource("apps", "controllerrevisions", "ControllerRevision"),
     _resource(
         "apps", "daemonsets", "DaemonSet", "ds", categories=("all",), subresources=(_status("DaemonSet"),)
     ),

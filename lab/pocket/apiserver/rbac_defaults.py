@@ -39,7 +39,7 @@ def paths(verbs: Sequence[str], urls: Sequence[str]) -> Object:
 
 VIEW = (
     rule(READ, "", VIEW_CORE),
-    rule(READ, "apps", APPS),
+    rule(READ, "apps", ("controllerrevisions", *APPS)),
     rule(READ, "discovery.k8s.io", ("endpointslices",)),
     rule(READ, "networking.k8s.io", NETWORKING),
 )

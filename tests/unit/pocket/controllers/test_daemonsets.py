@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lab.kube.resources import DAEMON_SETS, NODES, PODS
+from lab.kube.resources import CONTROLLER_REVISIONS, DAEMON_SETS, NODES, PODS
 from lab.pocket.controllers.daemonsets import DaemonSets, node_of
 from lab.pocket.controllers.objects import is_active, is_ready
 from lab.pocket.controllers.scheduler import Scheduler
@@ -93,3 +93,58 @@ def test_on_delete_waits_for_the_user():
     made.change(DAEMON_SETS, "speaker", {"spec": {"template": template("nginx:2")}})
     made.settle()
     assert {each["spec"]["containers"][0]["image"] for each in made.items(PODS)} == {"nginx"}
+
+
+def revisions(made: World) -> dict[int, str]:
+    """Return the image of each revision's template by its number."""
+    return {
+        each["revision"]: each["data"]["spec"]["template"]["spec"]["containers"][0]["image"]
+        for each in made.items(CONTROLLER_REVISIONS)
+    }
+
+
+def set_image(made: World, image: str) -> None:
+    made.change(DAEMON_SETS, "speaker", {"spec": {"template": template(image)}})
+    made.settle()
+
+
+def test_each_template_is_a_revision_and_an_older_one_comes_back_as_the_newest():
+    made = world()
+    assert revisions(made) == {1: "nginx"}
+    (first,) = made.items(CONTROLLER_REVISIONS)
+    assert first["data"]["spec"]["template"]["$patch"] == "replace"
+    set_image(made, "nginx:2")
+    assert revisions(made) == {1: "nginx", 2: "nginx:2"}
+    set_image(made, "nginx")
+    assert revisions(made) == {2: "nginx:2", 3: "nginx"}
+    (again,) = [each for each in made.items(CONTROLLER_REVISIONS) if each["revision"] == 3]
+    assert again["metadata"]["name"] == first["metadata"]["name"]
+    fingerprint = again["metadata"]["labels"]["controller-revision-hash"]
+    assert {each["metadata"]["labels"]["controller-revision-hash"] for each in made.items(PODS)} == {
+        fingerprint
+    }
+
+
+def test_old_revisions_go():
+    made = world(revisionHistoryLimit=1)
+    for number in range(4):
+        set_image(made, f"nginx:{number}")
+    assert revisions(made) == {4: "nginx:2", 5: "nginx:3"}
+
+
+def test_a_surge_starts_the_new_pod_before_the_old_one_goes():
+    updating = False
+
+    def all_served_and_one_more(made: World) -> None:
+        if updating:
+            pods = [each for each in made.items(PODS) if is_active(each)]
+            assert {node_of(each) for each in pods if is_ready(each)} == {"n1", "n2", "n3"}
+            assert len(pods) <= 4
+
+    surge = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
+    made = world(all_served_and_one_more, updateStrategy=surge)
+    updating = True
+    set_image(made, "nginx:2")
+    assert places(made) == ["n1", "n2", "n3"]
+    images = {each["spec"]["containers"][0]["image"] for each in made.items(PODS) if is_active(each)}
+    assert images == {"nginx:2"}
