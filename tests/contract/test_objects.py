@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.contract.client import Api, Json
+from tests.contract.client import MERGE, Api, Json, eventually
 
 
 def config_map(name: str, **data: str) -> Json:
@@ -219,3 +219,34 @@ def test_a_pod_is_bound_to_a_node_once(api: Api, core: str) -> None:
     assert {each["type"]: each["status"] for each in bound["status"]["conditions"]}["PodScheduled"] == "True"
     assert api.send("POST", f"{core}/pods/a/binding", binding).refusal == (409, "Conflict")
     api.ok("DELETE", f"{core}/pods/a", {"gracePeriodSeconds": 0})
+
+
+@pytest.mark.parametrize(
+    ("status", "field"),
+    [
+        ({"podIP": "192.0.2.1", "podIPs": [{"ip": "192.0.2.1"}, {"ip": "192.0.2.2"}]}, "status.podIPs"),
+        ({"podIP": "x", "podIPs": [{"ip": "x"}]}, "status.podIPs[0]"),
+        ({"hostIP": "192.0.2.1", "hostIPs": [{"ip": "192.0.2.2"}]}, "status.hostIPs[0].ip"),
+        ({"qosClass": "Guaranteed"}, "status.qosClass"),
+        ({"conditions": [{"type": "a b", "status": "True"}]}, "status.conditions[0].Type"),
+        (
+            {
+                "containerStatuses": [
+                    {"name": "c", "image": "i", "imageID": "", "ready": False, "restartCount": 0}
+                ]
+            },
+            "status.containerStatuses[0].state",
+        ),
+    ],
+)
+def test_a_pods_status_is_checked(api: Api, core: str, status: Json, field: str) -> None:
+    eventually(lambda: api.send("GET", f"{core}/serviceaccounts/default").code == 200, "the account")
+    spec = {"schedulerName": "nobody", "restartPolicy": "Never", "containers": [{"name": "c", "image": "i"}]}
+    path = f"{core}/pods/p/status"
+    api.create(f"{core}/pods", {"metadata": {"name": "p"}, "spec": spec})
+    ended = {"terminated": {"exitCode": 0}}
+    about = {"name": "c", "image": "i", "imageID": "", "ready": False, "restartCount": 0, "state": ended}
+    api.patch(path, {"status": {"containerStatuses": [about]}})
+    answer = api.send("PATCH", path, {"status": status}, headers={"Content-Type": MERGE})
+    assert answer.refusal == (422, "Invalid"), answer
+    assert [cause["field"] for cause in answer.body["details"]["causes"]] == [field]

@@ -28,6 +28,8 @@ LEASE_SECONDS: Final = 40
 RENEW: Final = 10.0
 STATUS: Final = 60.0
 """Seconds between status reports when nothing changes: the Lease is the sign of life."""
+DECLARED_FEATURES: Final = ["ExtendWebSocketsToKubelet"]
+"""KEP-4006: so that a kube-apiserver passes WebSockets on instead of speaking SPDY to us."""
 MAX_PODS: Final = 110
 
 
@@ -125,6 +127,7 @@ def node_status(identity: Identity, facts: Json, node: Json, *, problem: str, no
         **facts,
         "addresses": _addresses(identity),
         "conditions": conditions,
+        "declaredFeatures": DECLARED_FEATURES,
         "daemonEndpoints": {"kubeletEndpoint": {"Port": identity.port}},
     }
 

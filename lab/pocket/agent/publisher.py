@@ -14,6 +14,7 @@ from lab.kube.errors import NotFound
 from lab.kube.resources import PODS, Json, ObjectKey
 
 log = Log(__name__)
+ADDRESSES = ("podIPs", "hostIPs")
 
 
 class Publisher:
@@ -64,12 +65,18 @@ class Publisher:
         await self._client.patch(
             PODS,
             self._key.name,
-            {"metadata": {"uid": self._uid}, "status": status},
+            {"metadata": {"uid": self._uid}, "status": _whole(status)},
             namespace=self._key.namespace,
             subresource="status",
             kind=PatchType.STRATEGIC,
         )
         self._published = status
+
+
+def _whole(status: Json) -> Json:
+    """Return the status as a strategic merge patch that leaves no address of before: they merge by their own value."""
+    lists: Json = {name: [*status[name], {"$patch": "replace"}] for name in ADDRESSES if name in status}
+    return {**status, **lists}
 
 
 def _ready(status: Json) -> str:

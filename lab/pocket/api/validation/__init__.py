@@ -33,6 +33,7 @@ from lab.pocket.api.validation.networking import (
     network_policy_errors,
 )
 from lab.pocket.api.validation.nodes import node_errors, node_status_errors, node_update_errors
+from lab.pocket.api.validation.pod_statuses import pod_status_errors
 from lab.pocket.api.validation.pods import pod_errors, pod_template_errors, pod_update_errors
 from lab.pocket.api.validation.rbac import (
     binding_update_errors,
@@ -116,6 +117,7 @@ _STATUS: dict[str, Change] = {
     "apps/v1/Deployment": deployment_status_errors,
     "apps/v1/ReplicaSet": replica_set_status_errors,
     "v1/Node": node_status_errors,
+    "v1/Pod": pod_status_errors,
     "v1/Service": service_status_errors,
 }
 _CORE_RULES = ("v1/", "apps/", "discovery.k8s.io/", "networking.k8s.io/", "rbac.authorization.k8s.io/")

@@ -42,3 +42,14 @@ def test_another_readiness_is_put_right(shown, writes):
         return len(written.statuses)
 
     assert asyncio.run(conversation()) == writes
+
+
+def test_addresses_of_before_go() -> None:
+    async def conversation() -> Any:
+        written = Written()
+        status = {"podIP": "192.0.2.2", "podIPs": [{"ip": "192.0.2.2"}]}
+        publisher = Publisher(written, ObjectKey("ns", "a"), "uid", lambda: status)  # type: ignore[arg-type]  # a stand-in
+        await publisher.publish()
+        return written.statuses[0]["podIPs"]
+
+    assert asyncio.run(conversation()) == [{"ip": "192.0.2.2"}, {"$patch": "replace"}]
