@@ -45,8 +45,8 @@ def _transitions(
     for index, status in enumerate(old):
         ended = (status.get("state") or {}).get("terminated")
         now = after.get(status["name"])
-        goes_on = ended and now and not (now.get("state") or {}).get("terminated")
-        if goes_on and not _may_restart(path, status["name"], spec, ended.get("exitCode", 0)):
+        goes_on = now and not (now.get("state") or {}).get("terminated")
+        if ended and goes_on and not _may_restart(path, status["name"], spec, ended.get("exitCode", 0)):
             yield field.forbidden(f"{path}[{index}].state", "may not be transitioned to non-terminated state")
 
 
