@@ -117,8 +117,12 @@ class Api:
         return connection, connection.getresponse()
 
 
+def authority_of(kubeconfig: Path) -> str:
+    """Return the certificate of the cluster's authority."""
+    cluster = yaml.safe_load(kubeconfig.read_text())["clusters"][0]["cluster"]
+    return base64.b64decode(cluster["certificate-authority-data"]).decode()
+
+
 def _authority_only(kubeconfig: Path) -> ssl.SSLContext:
     """Return a TLS context that trusts the cluster's authority and shows no certificate."""
-    cluster = yaml.safe_load(kubeconfig.read_text())["clusters"][0]["cluster"]
-    data = base64.b64decode(cluster["certificate-authority-data"]).decode()
-    return ssl.create_default_context(cadata=data)
+    return ssl.create_default_context(cadata=authority_of(kubeconfig))

@@ -7,41 +7,54 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
 
 from lab.machines.containers import base
-from tests.contract.client import Api
+from tests.contract.client import Api, authority_of
 from tests.fuzz.pocket_process import PocketProcess
 
 Kubectl = Callable[..., str]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--kubeconfig", type=Path, help="the cluster to test (default: a pocket server)")
+    add = parser.addoption
+    add("--kubeconfig", type=Path, help="the cluster to test (default: a pocket server)")
+    add(
+        "--controllers",
+        action="store_true",
+        help="run pocket's controllers beside the server of --kubeconfig",
+    )
+    add("--kubectl", type=Path, help="the kubectl to test with (default: that of PATH)")
 
 
 @pytest.fixture(scope="session")
 def kubeconfig(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     given = request.config.getoption("--kubeconfig")
+    place = tmp_path_factory.mktemp("pocket")
     if given:
-        yield given
+        with (
+            running_controllers(given, place) if request.config.getoption("--controllers") else nullcontext()
+        ):
+            yield given
         return
-    server = PocketProcess(tmp_path_factory.mktemp("pocket"))
+    server = PocketProcess(place)
     server.start()
-    with running_controllers(server):
+    with running_controllers(server.kubeconfig, place):
         yield server.kubeconfig
     server.stop()
 
 
 @contextmanager
-def running_controllers(server: PocketProcess) -> Iterator[None]:
-    """Run pocket's controllers beside its server, as a cluster has them."""
-    command = [sys.executable, "-m", "lab.pocket", "controllers", "--kubeconfig", str(server.kubeconfig)]
-    command += ["--root-ca-file", str(server.data / "pki" / "ca.crt")]
-    with (server.data / "controllers.log").open("wb") as log:
+def running_controllers(kubeconfig: Path, place: Path) -> Iterator[None]:
+    """Run pocket's controllers beside an API server, as a cluster has some."""
+    command = [sys.executable, "-m", "lab.pocket", "controllers", "--kubeconfig", str(kubeconfig)]
+    authority = place / "authority.crt"
+    authority.write_text(authority_of(kubeconfig))
+    command += ["--root-ca-file", str(authority)]
+    with (place / "controllers.log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
         yield
         process.terminate()
@@ -69,9 +82,10 @@ def core(namespace: str) -> str:
 
 
 @pytest.fixture
-def kubectl(kubeconfig: Path, namespace: str, tmp_path: Path) -> Kubectl:
+def kubectl(request: pytest.FixtureRequest, kubeconfig: Path, namespace: str, tmp_path: Path) -> Kubectl:
     """Run kubectl in the test's namespace, this host's or the machines'; returns what it printed, or fails with it."""
-    program = shutil.which("kubectl") or _kubectl_of_the_machines()
+    given = request.config.getoption("--kubectl")
+    program = given or shutil.which("kubectl") or _kubectl_of_the_machines()
     if program is None:
         pytest.skip("not run: no kubectl, neither on this host nor in the cache (lab up puts one there)")
     base = [
