@@ -36,6 +36,13 @@ class TokenSigner:
         digest.update(public)
         return _encode(digest.finalize())
 
+    def key_set(self) -> dict[str, Any]:
+        """Return the public key as a JSON Web Key Set (RFC 7517)."""
+        numbers = self.key.public_key().public_numbers()
+        point = {name: _encode(getattr(numbers, name).to_bytes(SCALAR, "big")) for name in ("x", "y")}
+        key = {"use": "sig", "kty": "EC", "kid": self.key_id(), "crv": "P-256", "alg": "ES256", **point}
+        return {"keys": [key]}
+
     def sign(self, claims: Claims) -> str:
         header = {"alg": "ES256", "kid": self.key_id()}
         body = f"{_encode(orjson.dumps(header))}.{_encode(orjson.dumps(claims))}"

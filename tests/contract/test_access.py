@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import orjson
 import pytest
 
-from tests.contract.client import Api, Json
+from tests.contract.client import Api, Json, eventually
 
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 AUTHORIZATION = "/apis/authorization.k8s.io/v1"
@@ -167,3 +167,32 @@ def test_impersonation(api: Api, core: str) -> None:
     answer = api.send("GET", f"{core}/pods", headers=headers)
     assert answer.refusal == (403, "Forbidden")
     assert 'User "somebody" cannot list resource "pods"' in answer.body["message"]
+
+
+def test_a_review_says_what_allows(api: Api, namespace: str, core: str) -> None:
+    account = {"kind": "ServiceAccount", "name": "bot"}
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"}
+    api.create(
+        f"{RBAC}/namespaces/{namespace}/rolebindings",
+        {"metadata": {"name": "viewers"}, "roleRef": role, "subjects": [account]},
+    )
+    attributes = {"namespace": namespace, "resource": "pods"}
+    user = f"system:serviceaccount:{namespace}:bot"
+
+    def status(verb: str) -> Json:
+        spec = {"user": user, "resourceAttributes": {**attributes, "verb": verb}}
+        reviewed: Json = api.create("/apis/authorization.k8s.io/v1/subjectaccessreviews", {"spec": spec})
+        return dict(reviewed["status"])
+
+    eventually(lambda: status("list")["allowed"], "the right")
+    binding = f'RoleBinding "viewers/{namespace}" of ClusterRole "view" to ServiceAccount "bot/{namespace}"'
+    assert status("list") == {"allowed": True, "reason": f"RBAC: allowed by {binding}"}
+    assert status("delete") == {"allowed": False}
+
+
+def test_who_signs_tokens_can_be_discovered(api: Api) -> None:
+    configuration = api.get("/.well-known/openid-configuration")
+    assert configuration["jwks_uri"].endswith("/openid/v1/jwks")
+    assert configuration["response_types_supported"] == ["id_token"]
+    keys = api.ok("GET", "/openid/v1/jwks", headers={"Accept": "application/jwk-set+json"})["keys"]
+    assert {"use", "kty", "kid", "alg"} <= keys[0].keys()

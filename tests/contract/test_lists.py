@@ -128,3 +128,8 @@ def test_metadata_alone(api: Api, filled: str) -> None:
     assert listed["kind"] == "PartialObjectMetadataList"
     assert listed["items"][0]["kind"] == "PartialObjectMetadata"
     assert "data" not in listed["items"][0]
+
+
+def test_endpoints_are_deprecated(api: Api, core: str) -> None:
+    warning = api.send("GET", f"{core}/endpoints").headers["warning"]
+    assert warning == '299 - "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"'

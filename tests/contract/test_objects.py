@@ -250,3 +250,14 @@ def test_a_pods_status_is_checked(api: Api, core: str, status: Json, field: str)
     answer = api.send("PATCH", path, {"status": status}, headers={"Content-Type": MERGE})
     assert answer.refusal == (422, "Invalid"), answer
     assert [cause["field"] for cause in answer.body["details"]["causes"]] == [field]
+
+
+def test_a_binding_is_no_new_generation(api: Api, core: str) -> None:
+    eventually(lambda: api.send("GET", f"{core}/serviceaccounts/default").code == 200, "the account")
+    spec = {"schedulerName": "nobody", "containers": [{"name": "c", "image": "i"}]}
+    api.create(f"{core}/pods", {"metadata": {"name": "p"}, "spec": spec})
+    target = {"kind": "Node", "name": "nowhere"}
+    api.create(f"{core}/pods/p/binding", {"metadata": {"name": "p"}, "target": target})
+    pod = api.get(f"{core}/pods/p")
+    assert (pod["spec"]["nodeName"], pod["metadata"]["generation"]) == ("nowhere", 1)
+    api.send("DELETE", f"{core}/pods/p", gracePeriodSeconds="0")

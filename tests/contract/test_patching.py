@@ -103,3 +103,9 @@ def test_scale(api: Api, deployment: str) -> None:
         "PATCH", f"{deployment}/scale", {"spec": {"replicas": -1}}, headers={"Content-Type": MERGE}
     )
     assert answer.refusal == (422, "Invalid")
+
+
+def test_a_json_patch_that_does_not_apply_is_refused_in_one_sentence(api: Api, deployment: str) -> None:
+    patch = [{"op": "test", "path": "/metadata/name", "value": "y"}]
+    answer = api.send("PATCH", deployment, patch, headers={"Content-Type": JSON_PATCH})
+    assert answer.body["message"] == "the server rejected our request due to an error in our request"

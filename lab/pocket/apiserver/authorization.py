@@ -61,13 +61,27 @@ class Authorizer:
         self._store = store
         self._beside = beside
         self._revision = -1
-        self._bindings: dict[tuple[str, str], list[tuple[str, Object]]] = {}
+        self._bindings: dict[tuple[str, str], list[tuple[str, Object, str]]] = {}
         self._rules: dict[tuple[str, tuple[str, ...]], list[Rule]] = {}
 
     def allows(self, user: User, info: RequestInfo) -> bool:
         if MASTERS in user.groups or any(rule.allows(info) for rule in self.rules(user)):
             return True
         return self._beside(user, info).allowed
+
+    def grant(self, user: User, info: RequestInfo) -> str:
+        """Return what allows a request that is allowed, in RBAC's words; "" when it is not RBAC."""
+        self._follow()
+        for namespace, reference, described in self._bindings_of(user):
+            if MASTERS not in user.groups and any(
+                rule.allows(info) for rule in self.role_rules(namespace, reference)
+            ):
+                return f"RBAC: allowed by {described}"
+        return ""
+
+    def opinion(self, user: User, info: RequestInfo) -> str:
+        """Return what the authorizer beside RBAC says against a request; RBAC itself never says why not."""
+        return self._beside(user, info).reason
 
     def refusal(self, user: User, info: RequestInfo) -> str:
         """Return why a request is forbidden, in Kubernetes' words."""
@@ -105,13 +119,17 @@ class Authorizer:
         for row in (*self._store.rows(CLUSTER_ROLE_BINDINGS), *self._store.rows(ROLE_BINDINGS)):
             binding = row.decoded()
             for subject in binding.get("subjects") or ():
-                entry = (row.key.namespace, binding["roleRef"])
+                entry = (row.key.namespace, binding["roleRef"], _described(binding, subject))
                 self._bindings.setdefault(_subject(subject, row.key.namespace), []).append(entry)
 
     def _collect(self, user: User) -> Iterator[Rule]:
+        for namespace, reference, _ in self._bindings_of(user):
+            yield from self.role_rules(namespace, reference)
+
+    def _bindings_of(self, user: User) -> Iterator[tuple[str, Object, str]]:
+        """Yield where each of the user's bindings holds, the role it refers to and how it is described."""
         for subject in (("User", user.name), *(("Group", group) for group in user.groups)):
-            for namespace, reference in self._bindings.get(subject, ()):
-                yield from self.role_rules(namespace, reference)
+            yield from self._bindings.get(subject, ())
 
 
 def compiled(source: Mapping[str, Any], namespace: str = "") -> Rule:
@@ -155,6 +173,18 @@ def _refusal(user: User, info: RequestInfo) -> str:
         return f'User "{user.name}" cannot {info.verb} path "{info.path}"'
     where = f'in the namespace "{info.namespace}"' if info.namespace else "at the cluster scope"
     return f'User "{user.name}" cannot {info.verb} resource "{info.full_resource}" in API group "{info.group}" {where}'
+
+
+def _described(binding: Object, subject: Mapping[str, str]) -> str:
+    metadata, role = binding["metadata"], binding["roleRef"]
+    where = f"/{metadata['namespace']}" if "namespace" in metadata else ""
+    who = subject["name"]
+    if subject.get("kind") == "ServiceAccount":
+        who += f"/{subject.get('namespace') or metadata.get('namespace', '')}"
+    role_text = f'{role.get("kind", "")} "{role.get("name", "")}"'
+    return (
+        f'{binding["kind"]} "{metadata["name"]}{where}" of {role_text} to {subject.get("kind", "")} "{who}"'
+    )
 
 
 def _subject(subject: Mapping[str, str], namespace: str) -> tuple[str, str]:

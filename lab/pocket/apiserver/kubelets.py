@@ -41,6 +41,8 @@ class Kubelets:
                 when its agent cannot be reached.
 
         """
+        if subresource == "log" and not (pod.get("spec") or {}).get("nodeName"):
+            return web.Response(content_type="text/plain")  # nothing was said yet
         url = f"https://{self._address(pod)}/{_path(request, pod, subresource)}"
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS)
         async with aiohttp.ClientSession(timeout=timeout, auto_decompress=False) as session:

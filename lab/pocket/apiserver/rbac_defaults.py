@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from lab.pocket.apiserver.authorization import GROUP
-from lab.pocket.apiserver.users import AUTHENTICATED, MASTERS, UNAUTHENTICATED
+from lab.pocket.apiserver.users import AUTHENTICATED, MASTERS, SERVICE_ACCOUNTS, UNAUTHENTICATED
 from lab.pocket.store import Object
 
 READ = ("get", "list", "watch")
@@ -96,6 +96,7 @@ BASIC_USER = (
     rule(("create",), "authorization.k8s.io", ("selfsubjectaccessreviews", "selfsubjectrulesreviews")),
     rule(("create",), "authentication.k8s.io", ("selfsubjectreviews",)),
 )
+ISSUER_PATHS = ("/.well-known/openid-configuration", "/openid/v1/jwks")
 DELEGATOR = (
     rule(("create",), "authentication.k8s.io", ("tokenreviews",)),
     rule(("create",), "authorization.k8s.io", ("subjectaccessreviews",)),
@@ -118,6 +119,9 @@ CLUSTER_ROLES: dict[str, tuple[Object, ...]] = {
     "system:node": NODE,
     "system:node-proxier": PROXIER,
     "system:public-info-viewer": (paths(("get",), PUBLIC_PATHS),),
+    "system:service-account-issuer-discovery": (
+        paths(("get",), [path for each in ISSUER_PATHS for path in (each, f"{each}/")]),
+    ),
 }
 AGGREGATED = ("admin", "edit", "view")
 AGGREGATED_TO = {"edit": "admin", "view": "edit"} | {
@@ -142,6 +146,10 @@ BINDINGS = {  # ClusterRoleBinding: (ClusterRole, subjects)
     "system:public-info-viewer": (
         "system:public-info-viewer",
         (("Group", AUTHENTICATED), ("Group", UNAUTHENTICATED)),
+    ),
+    "system:service-account-issuer-discovery": (
+        "system:service-account-issuer-discovery",
+        (("Group", SERVICE_ACCOUNTS),),
     ),
 }
 

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from lab.pocket.apiserver import discovery, dispatch, request
+from lab.pocket.apiserver import discovery, dispatch, issuer, request
 from lab.pocket.apiserver.errors import About, StatusError, forbidden
 from lab.pocket.apiserver.impersonation import impersonated
 from lab.pocket.apiserver.openapi import OpenApi
@@ -37,6 +37,7 @@ VERSION = {
     "compiler": "cpython",
     "platform": "linux/amd64",
 }
+DEPRECATED = {"endpoints": ("v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",)}
 HEALTH = ("/healthz", "/livez", "/readyz")
 
 
@@ -82,6 +83,7 @@ class Server:
         if resource is None or not _is_in_scope(resource, info):
             return _not_here()
         call = Call(self.state, http, info, user, resource, http.query)
+        call.warnings += DEPRECATED.get(resource.qualified, ())
         handler = dispatch.find(call)
         try:
             response = _not_here() if handler is None else await handler(call)
@@ -112,6 +114,8 @@ class Server:
         if path.startswith("/openapi/"):
             return _or_not_here(self._openapi.answer(path, accept))
         address = f"{self.state.settings.advertise[0]}:{self.state.settings.port}"
+        if path in {issuer.CONFIGURATION, issuer.KEYS}:
+            return _or_not_here(issuer.answer(path, self.state.signer, address))
         return _or_not_here(discovery.answer(self.state.registry, path, accept, address))
 
 

@@ -80,7 +80,7 @@ def prepare_update(call: Call, new: Object, old: Object) -> None:
     elif not binding:  # the one change of a pod that no update may make
         _validate(call, validation.update_errors(new, old))
         call.warnings += warnings_about(new)
-    if has_generation(call.resource) and call.info.subresource != "status":
+    if has_generation(call.resource) and not binding and call.info.subresource != "status":
         whole = call.resource.custom is not None and call.resource.subresource("status") is None
         annotations = call.resource.qualified in COUNTED_WITH_ANNOTATIONS
         metadata.bump_generation(new, old, whole=whole, annotations=annotations)

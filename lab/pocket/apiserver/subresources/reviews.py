@@ -86,9 +86,10 @@ def _access(call: Call, user: User, spec: dict[str, Any]) -> Object:
         message = "Invalid value: null: exactly one of nonResourceAttributes or resourceAttributes must be specified"
         raise invalid(call.resource.about_kind(""), [cause("Invalid", "spec.resourceAttributes", message)])
     info = _info(resource, path=False) if path is None else _info({"path": "/", **path}, path=True)
-    if call.state.authorizer.allows(user, info):
-        return {"allowed": True, "reason": "RBAC: allowed"}
-    return {"allowed": False, "reason": call.state.authorizer.refusal(user, info)}
+    authorizer = call.state.authorizer
+    allowed = authorizer.allows(user, info)
+    reason = authorizer.grant(user, info) if allowed else authorizer.opinion(user, info)
+    return {"allowed": allowed, **({"reason": reason} if reason else {})}
 
 
 def _info(attributes: Any, *, path: bool) -> RequestInfo:

@@ -27,6 +27,8 @@ JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
+# All that Kubernetes says of a list of operations that cannot be carried out.
+REJECTED = "the server rejected our request due to an error in our request"
 
 
 async def patch(call: Call) -> web.StreamResponse:
@@ -74,6 +76,8 @@ def patched(kind: str, document: Object, content: Any, node: Node) -> Any:
             return strategic_merge.apply(document, content, node)
         return merge_patch.apply(document, content)
     except PatchError as error:
+        if kind == JSON_PATCH and isinstance(content, list) and error.code != 413:
+            raise StatusError(422, "Invalid", REJECTED) from error
         reason = {400: "BadRequest", 413: "RequestEntityTooLarge", 422: "Invalid"}[error.code]
         raise StatusError(error.code, reason, error.message) from error
 

@@ -122,7 +122,7 @@ def test_a_pod_without_a_node_has_no_logs(tmp_path):
         spec = {"containers": [{"name": "c", "image": "i"}]}
         await client.ok("POST", PODS, {"metadata": {"name": "p"}, "spec": spec})
         answer = await client.send("GET", f"{PODS}/p/log")
-        assert (answer.code, answer.body["message"]) == (400, "pod p does not have a host assigned")
+        assert (answer.code, answer.body) == (200, "")
 
     converse(tmp_path, talk)
 
