@@ -13,9 +13,8 @@ from lab.pocket.api.field import FieldError, Kind, invalid
 from lab.pocket.api.schema.check import check
 from lab.pocket.api.schema.custom import complete
 from lab.pocket.api.schema.data import builtin, definition, kinds
-from lab.pocket.api.schema.model import Node, Processed, Schema
+from lab.pocket.api.schema.model import Node, Processed, Schema, has_rules
 from lab.pocket.api.schema.native import MalformedError, decode, zero
-from lab.pocket.api.schema.rules import evaluate, has_rules
 from lab.pocket.api.schema.structural import structural_errors
 
 __all__ = [
@@ -80,6 +79,8 @@ def _judge(processed: Processed, schema: Schema, old: dict[str, Any] | None) -> 
     if any(error.kind in _BLOCKING for error in processed.errors):
         processed.errors.append(invalid("", None, _UNCHECKED))
         return
+    from lab.pocket.api.schema.rules import evaluate  # noqa: PLC0415  # CEL, paid only by CRDs with rules
+
     verdict = evaluate(processed.object, schema.root, old)
     processed.errors += verdict.errors
     processed.warnings += verdict.warnings

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from lab.pocket.api.field import FieldError
 
-__all__ = ["Node", "Processed", "Schema"]
+__all__ = ["Node", "Processed", "Schema", "has_rules"]
 
 Node = dict[str, Any]
 """An OpenAPI 3.0 schema whose references are resolved: `node["items"]` is the other node itself, cycles included."""
@@ -35,3 +36,17 @@ class Processed:
     unknown_fields: list[str] = field(default_factory=list)
     """Paths that were pruned: 400 `strict decoding error: unknown field "…"`, or a warning, or nothing."""
     warnings: list[str] = field(default_factory=list)
+
+
+def has_rules(node: Node) -> bool:
+    """Say whether the schema holds a rule anywhere; the answer is kept in the node."""
+    known: bool | None = node.get("x-has-rules")
+    if known is None:
+        known = bool(node.get("x-kubernetes-validations")) or any(map(has_rules, _inner(node)))
+        node["x-has-rules"] = known
+    return known
+
+
+def _inner(node: Node) -> Iterator[Node]:
+    yield from node.get("properties", {}).values()
+    yield from (node[name] for name in ("items", "additionalProperties") if isinstance(node.get(name), dict))

@@ -23,9 +23,9 @@ from lab.pocket.api.cel import (
 )
 from lab.pocket.api.field import OMITTED, FieldError, Kind
 from lab.pocket.api.schema.check import json_type
-from lab.pocket.api.schema.model import Node
+from lab.pocket.api.schema.model import Node, has_rules
 
-__all__ = ["Verdict", "compilation_error", "evaluate", "has_rules"]
+__all__ = ["Verdict", "compilation_error", "evaluate"]
 
 _ABSENT: Any = object()
 _VARIABLES = ("self", "oldSelf")
@@ -49,20 +49,6 @@ def evaluate(value: Any, node: Node, old: Any = None) -> Verdict:
     if has_rules(node):
         _walk(value, node, _ABSENT if old is None else old, "", verdict)
     return verdict
-
-
-def has_rules(node: Node) -> bool:
-    """Say whether the schema holds a rule anywhere; the answer is kept in the node."""
-    known: bool | None = node.get("x-has-rules")
-    if known is None:
-        known = bool(node.get("x-kubernetes-validations")) or any(map(has_rules, _inner(node)))
-        node["x-has-rules"] = known
-    return known
-
-
-def _inner(node: Node) -> Iterator[Node]:
-    yield from node.get("properties", {}).values()
-    yield from (node[name] for name in ("items", "additionalProperties") if isinstance(node.get(name), dict))
 
 
 def _walk(value: Any, node: Node, old: Any, path: str, verdict: Verdict) -> None:
