@@ -23,6 +23,7 @@ from lab.pocket.controllers.objects import (
     updated_conditions,
 )
 from lab.pocket.controllers.replicasets import wanted
+from lab.pocket.controllers.resizing import DESIRED, MAXIMUM, is_resized, resize, sizes
 from lab.pocket.controllers.rollout import Scale, available, fenceposts, first_replicas, roll, running
 from lab.pocket.controllers.statuses import status_patch
 from lab.pocket.controllers.writes import NOTHING_TO_DO, Create, Delete, Note, Patch, Result, Write
@@ -30,8 +31,6 @@ from lab.pocket.controllers.writes import NOTHING_TO_DO, Create, Delete, Note, P
 HASH: Final = "pod-template-hash"
 REVISION: Final = "deployment.kubernetes.io/revision"
 HISTORY: Final = "deployment.kubernetes.io/revision-history"
-DESIRED: Final = "deployment.kubernetes.io/desired-replicas"
-MAXIMUM: Final = "deployment.kubernetes.io/max-replicas"
 RESTING: Final = frozenset({"NewReplicaSetAvailable", "DeploymentPaused"})
 NOT_COPIED: Final = frozenset(
     {REVISION, HISTORY, DESIRED, MAXIMUM, "kubectl.kubernetes.io/last-applied-configuration"}
@@ -60,7 +59,8 @@ class Deployments:
         new = next((each for each in owned if _same_template(deployment, each)), None)
         old = [each for each in owned if each is not new]
         writes = _new_revision(deployment, new, old)
-        for step in roll(deployment, new, old):
+        held = deployment["spec"].get("paused") or is_resized(deployment, owned)
+        for step in (resize if held else roll)(deployment, new, old):
             writes += _scaled(deployment, step)
         if new:
             writes += _history_cleanup(deployment, old)
@@ -113,7 +113,7 @@ def _new_revision(deployment: Json, new: Json | None, old: Sequence[Json]) -> li
 
 
 def _renumbered(deployment: Json, new: Json, revision: int) -> list[Write]:
-    annotations, present = _annotations(deployment, revision), new["metadata"].get("annotations") or {}
+    annotations, present = _copied(deployment, revision), new["metadata"].get("annotations") or {}
     if revision_of(new) and revision != revision_of(new):
         past = filter(None, (present.get(HISTORY), present[REVISION]))
         annotations[HISTORY] = ",".join(past)
@@ -129,17 +129,13 @@ def _marked(deployment: Json, revision: int) -> list[Write]:
     return [Patch(DEPLOYMENTS, ObjectKey.of(deployment), annotations, "status")]
 
 
-def _annotations(deployment: Json, revision: int) -> dict[str, str]:
+def _copied(deployment: Json, revision: int) -> dict[str, str]:
     copied = {
         name: value
         for name, value in (deployment["metadata"].get("annotations") or {}).items()
         if name not in NOT_COPIED
     }
-    surge, _ = fenceposts(deployment)
-    rolling = (deployment["spec"].get("strategy") or {}).get("type") != "Recreate"
-    total = wanted(deployment)
-    sizes = {DESIRED: str(total), MAXIMUM: str(total + (surge if rolling else 0))}
-    return {**copied, **sizes, REVISION: str(revision)}
+    return {**copied, REVISION: str(revision)}
 
 
 def _replica_set(deployment: Json, revision: int, replicas: int, *, taken: set[str]) -> Json:
@@ -163,7 +159,7 @@ def _replica_set(deployment: Json, revision: int, replicas: int, *, taken: set[s
             "name": f"{deployment['metadata']['name']}-{fingerprint}",
             "namespace": deployment["metadata"]["namespace"],
             "labels": labels,
-            "annotations": _annotations(deployment, revision),
+            "annotations": {**_copied(deployment, revision), **sizes(deployment)},
             "ownerReferences": [owner_reference(deployment, DEPLOYMENTS)],
         },
         "spec": body,
@@ -171,11 +167,10 @@ def _replica_set(deployment: Json, revision: int, replicas: int, *, taken: set[s
 
 
 def _scaled(deployment: Json, step: Scale) -> list[Write]:
-    name = step.replica_set["metadata"]["name"]
-    return [
-        Patch(REPLICA_SETS, ObjectKey.of(step.replica_set), {"spec": {"replicas": step.replicas}}),
-        _scaling(deployment, name, wanted(step.replica_set), step.replicas),
-    ]
+    name, before = step.replica_set["metadata"]["name"], wanted(step.replica_set)
+    patch = {"metadata": {"annotations": sizes(deployment)}, "spec": {"replicas": step.replicas}}
+    note = [_scaling(deployment, name, before, step.replicas)] if before != step.replicas else []
+    return [Patch(REPLICA_SETS, ObjectKey.of(step.replica_set), patch), *note]
 
 
 def _scaling(deployment: Json, name: str, before: int, after: int) -> Note:

@@ -33,6 +33,10 @@ def running(replica_set: Json) -> int:
     return int((replica_set.get("status") or {}).get("replicas", 0))
 
 
+def is_rolling(deployment: Json) -> bool:
+    return (deployment["spec"].get("strategy") or {}).get("type") != "Recreate"
+
+
 def fenceposts(deployment: Json) -> tuple[int, int]:
     """Return maxSurge and maxUnavailable as numbers. Both may not be 0, or nothing could move."""
     rolling = (deployment["spec"].get("strategy") or {}).get("rollingUpdate") or {}
@@ -44,10 +48,8 @@ def fenceposts(deployment: Json) -> tuple[int, int]:
 
 def roll(deployment: Json, new: Json | None, old: Sequence[Json]) -> list[Scale]:
     """Return the next steps. `new` is None while the new ReplicaSet is yet to be created; old ones oldest first."""
-    if (deployment["spec"].get("strategy") or {}).get("type") == "Recreate":
+    if not is_rolling(deployment):
         return _recreate(deployment, new, old)
-    if deployment["spec"].get("paused"):
-        return []
     steps = _scale_up(deployment, new, old)
     # The replicas that were just asked for are not available yet: old ones go only in exchange for available ones.
     return steps + _scale_down(deployment, new, old, {id(step.replica_set): step.replicas for step in steps})
@@ -55,7 +57,7 @@ def roll(deployment: Json, new: Json | None, old: Sequence[Json]) -> list[Scale]
 
 def first_replicas(deployment: Json, old: Sequence[Json]) -> int:
     """Return the number of replicas with which a new ReplicaSet begins."""
-    if (deployment["spec"].get("strategy") or {}).get("type") == "Recreate":
+    if not is_rolling(deployment):
         return 0 if any(wanted(each) or running(each) for each in old) else wanted(deployment)
     surge, _ = fenceposts(deployment)
     room = wanted(deployment) + surge - sum(wanted(each) for each in old)

@@ -36,6 +36,11 @@ def images(made: World) -> list[str]:
     return [each["spec"]["containers"][0]["image"] for each in made.items(PODS) if is_active(each)]
 
 
+def image_of(replica_set: Json) -> str:
+    image: str = replica_set["spec"]["template"]["spec"]["containers"][0]["image"]
+    return image
+
+
 def roll_to(made: World, image: str) -> None:
     made.change(DEPLOYMENTS, "web", {"metadata": {"generation": 2}, "spec": {"template": template(image)}})
 
@@ -130,6 +135,38 @@ def test_a_paused_deployment_waits():
     roll_to(made, "nginx:2")
     made.settle()
     assert images(made) == ["nginx"] * 2
+
+
+def test_a_paused_deployment_can_be_scaled():
+    made = world(replicas=2)
+    made.settle()
+    made.change(DEPLOYMENTS, "web", {"spec": {"paused": True, "replicas": 5}})
+    made.settle()
+    assert images(made) == ["nginx"] * 5
+
+
+@pytest.mark.parametrize(
+    ("replicas", "old", "new"),
+    [
+        pytest.param(15, 11, 7, id="the example of Kubernetes' documentation"),
+        pytest.param(10, 8, 5, id="unchanged"),
+        pytest.param(4, 4, 3, id="fewer"),
+        pytest.param(0, 0, 0, id="none"),
+    ],
+)
+def test_revisions_share_a_new_number_of_replicas(replicas, old, new):
+    strategy = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 3, "maxUnavailable": 2}}
+    made = world(replicas=10, strategy=strategy)
+    made.settle()
+    roll_to(made, "broken")
+    made.settle()
+    assert sorted(images(made)) == ["broken"] * 5 + ["nginx"] * 8
+    made.change(DEPLOYMENTS, "web", {"spec": {"replicas": replicas}})
+    made.turn()
+    assert {image_of(each): wanted(each) for each in made.items(REPLICA_SETS)} == {
+        "nginx": old,
+        "broken": new,
+    }
 
 
 @pytest.mark.parametrize(("replicas", "expected"), [(5, 5), (1, 1), (0, 0)])
