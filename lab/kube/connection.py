@@ -130,7 +130,10 @@ class Pool:
     def keep(self, connection: Connection) -> None:
         """Keep a connection whose response was read to its end."""
         connection.used = connection.idle = True
-        self._idle.append((asyncio.get_running_loop().time() + IDLE_LIMIT, connection))
+        now = asyncio.get_running_loop().time()
+        while self._idle and self._idle[0][0] <= now:  # sorted, since the latest kept is the first taken
+            self._idle.pop(0)[1].close()
+        self._idle.append((now + IDLE_LIMIT, connection))
 
     def close(self) -> None:
         while self._idle:

@@ -256,3 +256,15 @@ def test_many_requests_share_few_connections() -> None:
         assert api.connections == 5
 
     with_api(test)
+
+
+def test_connections_that_nobody_needs_any_more_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lab.kube.connection.IDLE_LIMIT", 0.0)
+
+    async def test(api: FakeApi, client: Client) -> None:
+        await api.put(WEB, service("web"))
+        await asyncio.gather(*(client.get(SERVICES, "web", namespace="default") for _ in range(5)))
+        await client.get(SERVICES, "web", namespace="default")
+        assert len(client._pool._idle) == 1
+
+    with_api(test)
