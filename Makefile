@@ -67,8 +67,11 @@ fmt: setup ## Format the Python code
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format --quiet .
 
-fuzz: setup ## Throw ten million damaged messages at the protocols; minutes
+fuzz: setup ## Throw ten million damaged messages at the protocols, and much at the API server; a quarter of an hour
 	$(BIN)/python -m tests.fuzz.bgp --messages 10000000
+	$(BIN)/python -m tests.fuzz.pocket_schema --requests 100000
+	$(BIN)/python -m tests.fuzz.pocket_hostile
+	$(BIN)/python -m tests.fuzz.store_crash
 
 bench: setup ## Measure every figure that the documentation names; prints a table and JSON
 	$(BIN)/python -m tests.bench

@@ -40,11 +40,14 @@ class Representation:
 
 
 WHOLE = Representation(Form.WHOLE)
+ANSWERED_ONCE = frozenset({"binding", "eviction", "token"})
 
 
 @lru_cache(maxsize=256)
-def negotiate(accept: str) -> Representation:
+def negotiate(accept: str, *, whole_only: bool = False) -> Representation:
     """Choose a representation for an Accept header; clients list them in the order they like.
+
+    What is answered once and never stored has no table and no metadata of its own: `whole_only`.
 
     Raises:
         StatusError: 406, when none can be given.
@@ -58,13 +61,14 @@ def negotiate(accept: str) -> Representation:
         form, version = parameters.get("as", ""), parameters.get("v", "v1")
         if not form:
             return WHOLE
-        if form in set(Form) and parameters.get("g") == META_GROUP and version in {"v1", "v1beta1"}:
+        if not whole_only and form in set(Form) and parameters.get("g") == META_GROUP and version in {"v1", "v1beta1"}:
             return Representation(Form(form), version)
     raise not_acceptable()
 
 
 def of(call: Call) -> Representation:
-    return negotiate(call.request.headers.get("Accept", ""))
+    whole_only = not call.resource.stored or call.info.subresource in ANSWERED_ONCE
+    return negotiate(call.request.headers.get("Accept", ""), whole_only=whole_only)
 
 
 def encoded(resource: Resource, row: Row) -> bytes:
@@ -105,10 +109,10 @@ def shown(call: Call, wanted: Representation, rows: Sequence[Row], metadata: Obj
 
 
 def _table(call: Call, objects: Sequence[Object], api_version: str) -> Object:
-    version = call.resource.custom
-    columns = None if version is None else version.get("additionalPrinterColumns") or []
+    version, scale = call.resource.custom, call.info.subresource == "scale"
+    columns = None if version is None or scale else version.get("additionalPrinterColumns") or []
     include = call.query.get("includeObject", "Metadata")
-    kind, now = call.resource.kind, datetime.now(UTC)
+    kind, now = "Scale" if scale else call.resource.kind, datetime.now(UTC)
     return tables.table(objects, kind=kind, now=now, custom=columns, include=include, api_version=api_version)
 
 

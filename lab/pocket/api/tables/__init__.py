@@ -52,6 +52,8 @@ def column_definitions(kind: str, custom: list[Column] | None = None) -> list[Ob
         return [first, *(_custom_column(column) for column in custom or [_AGE])]
     if kind not in COLUMNS:
         return [first, _column("Created At", "date")]
+    if kind == "Scale":
+        first = _column("Name", "string")
     if kind == "Event":
         first = _column("Last Seen", "string")
     return [first, *map(_named, COLUMNS[kind])]
