@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.contract.client import SECONDS, Api, Json, eventually
+from tests.contract.client import MERGE, SECONDS, Api, Json, eventually
 
 WIDGET_SPEC: Json = {
     "type": "object",
@@ -226,3 +226,17 @@ def test_when_it_goes_its_objects_go(api: Api, namespace: str) -> None:
     while api.send("GET", f"{CRDS}/widgets.{group}").code != 404 or api.send("GET", path).code != 404:
         assert time.monotonic() < deadline
         time.sleep(0.1)
+
+
+def test_whoever_writes_its_status_cannot_take_it_away(api: Api, group: str, widgets: str) -> None:
+    path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/widgets.{group}"
+    written = {"status": {"conditions": [], "acceptedNames": {"plural": "x", "kind": "X"}}}
+    api.send("PATCH", f"{path}/status", written, headers={"Content-Type": MERGE})
+
+    def restored() -> bool:
+        status = api.get(path)["status"]
+        established = {"Established"} & {each["type"] for each in status["conditions"]}
+        return bool(established) and status["acceptedNames"]["plural"] == "widgets"
+
+    eventually(restored, "the status")
+    eventually(lambda: api.send("GET", widgets).code == 200, "the resource")

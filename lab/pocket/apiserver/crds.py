@@ -32,7 +32,9 @@ def begin(store: Store, crd: Object) -> None:
 
 def accept(store: Store, crd: Object) -> None:
     """Bring a CRD's status in line with its names, its storage version and the other CRDs of its group."""
-    names, status = crd["spec"]["names"], crd["status"]
+    names, status = crd["spec"]["names"], crd.get("status") or {}
+    crd["status"] = status
+    status |= {name: status.get(name) or [] for name in ("conditions", "storedVersions")}
     _default_names(names)
     clash = _clash(store, crd)
     if clash:
@@ -44,7 +46,7 @@ def accept(store: Store, crd: Object) -> None:
         _set(status, "NamesAccepted", "True", "NoConflicts", "no conflicts found")
         _set(status, "Established", "True", "InitialNamesAccepted", "the initial names have been accepted")
     storage = [version["name"] for version in crd["spec"].get("versions") or () if version.get("storage")]
-    stored = status.setdefault("storedVersions", [])
+    stored = status["storedVersions"]
     stored += [name for name in storage if name not in stored]
 
 
@@ -74,7 +76,7 @@ def _clash(store: Store, crd: Object) -> tuple[str, str] | None:
 
 
 def _set(status: dict[str, Any], kind: str, value: str, reason: str, message: str) -> None:
-    conditions = status.setdefault("conditions", [])
+    conditions = status["conditions"]
     known = next((condition for condition in conditions if condition["type"] == kind), None)
     if known and (known["status"], known["reason"]) == (value, reason):
         return

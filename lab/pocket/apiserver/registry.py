@@ -151,15 +151,15 @@ def _parse_version(version: str) -> tuple[int, str, int]:
 
 
 def _of_definition(crd: Object) -> Iterator[Resource]:
-    conditions = crd.get("status", {}).get("conditions", [])
-    if any(c["type"] == "Established" and c["status"] == "True" for c in conditions):
+    conditions = (crd.get("status") or {}).get("conditions") or ()
+    if any((c.get("type"), c.get("status")) == ("Established", "True") for c in conditions):
         yield from custom_resources(crd)
 
 
 def custom_resources(crd: Object) -> Iterator[Resource]:
     """Yield what a CustomResourceDefinition serves, one resource a version."""
     spec = crd["spec"]
-    names: dict[str, Any] = crd["status"].get("acceptedNames") or spec["names"]
+    names: dict[str, Any] = {**spec["names"], **(crd["status"].get("acceptedNames") or {})}
     storage = next(v["name"] for v in spec["versions"] if v.get("storage"))
     for version in spec["versions"]:
         if version.get("served"):

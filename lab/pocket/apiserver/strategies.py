@@ -200,9 +200,9 @@ def _create_crd(call: Call, obj: Object) -> None:
 
 
 def _update_crd(call: Call, obj: Object, _old: Object) -> None:
-    if call.info.subresource == "status":
-        return
-    _validate(call, crds.errors(obj))
+    """Check a definition; its status says again what is served, whatever a client wrote there."""
+    if call.info.subresource != "status":
+        _validate(call, crds.errors(obj))
     crds.accept(call.store, obj)
 
 
