@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.contract.client import JSON_PATCH, MERGE, STRATEGIC, Api, Json
@@ -109,3 +111,12 @@ def test_a_json_patch_that_does_not_apply_is_refused_in_one_sentence(api: Api, d
     patch = [{"op": "test", "path": "/metadata/name", "value": "y"}]
     answer = api.send("PATCH", deployment, patch, headers={"Content-Type": JSON_PATCH})
     assert answer.body["message"] == "the server rejected our request due to an error in our request"
+
+
+@pytest.mark.parametrize("subresource", ["", "/scale"])
+@pytest.mark.parametrize(
+    "patch", [[{"op": "remove", "path": ""}], [{"op": "replace", "path": "", "value": []}]]
+)
+def test_a_patch_leaves_an_object(api: Api, deployment: str, subresource: str, patch: Any) -> None:
+    answer = api.send("PATCH", deployment + subresource, patch, headers={"Content-Type": JSON_PATCH})
+    assert answer.refusal == (422, "Invalid")

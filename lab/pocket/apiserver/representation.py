@@ -61,7 +61,12 @@ def negotiate(accept: str, *, whole_only: bool = False) -> Representation:
         form, version = parameters.get("as", ""), parameters.get("v", "v1")
         if not form:
             return WHOLE
-        if not whole_only and form in set(Form) and parameters.get("g") == META_GROUP and version in {"v1", "v1beta1"}:
+        if (
+            not whole_only
+            and form in set(Form)
+            and parameters.get("g") == META_GROUP
+            and version in {"v1", "v1beta1"}
+        ):
             return Representation(Form(form), version)
     raise not_acceptable()
 

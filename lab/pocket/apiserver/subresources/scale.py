@@ -12,7 +12,7 @@ from lab.pocket.apiserver.errors import cause, invalid, not_found
 from lab.pocket.apiserver.registry import Resource
 from lab.pocket.apiserver.state import Call, shared
 from lab.pocket.apiserver.verbs.creating import check_kind
-from lab.pocket.apiserver.verbs.patching import check_patch_type, patched
+from lab.pocket.apiserver.verbs.patching import check_object, check_patch_type, patched
 from lab.pocket.apiserver.verbs.updating import store_new_state
 from lab.pocket.store import Object
 
@@ -49,6 +49,7 @@ async def _store(call: Call, change: Any) -> web.StreamResponse:
     row = call.latest()
     obj = row.decoded()
     scale = change(_scale(call.resource, obj))
+    check_object(scale)
     check_kind(call, scale, kind="Scale", api_version="autoscaling/v1")
     scale = processing.process_request(call, scale)
     obj["metadata"]["resourceVersion"] = scale["metadata"].get("resourceVersion")

@@ -82,10 +82,17 @@ def patched(kind: str, document: Object, content: Any, node: Node) -> Any:
         raise StatusError(error.code, reason, error.message) from error
 
 
+def check_object(new: Any) -> None:
+    """Check that a patch left an object with metadata."""
+    if not isinstance(new, dict):
+        raise StatusError(422, "Invalid", REJECTED)
+    if not isinstance(new.get("metadata"), dict):
+        raise bad_request("the patch does not leave an object with metadata")
+
+
 def check_patched(call: Call, new: Any) -> None:
     """Check that a patch left an object that is still the same one."""
-    if not isinstance(new, dict) or not isinstance(new.get("metadata"), dict):
-        raise bad_request("the patch does not leave an object with metadata")
+    check_object(new)
     metadata.check_types(new["metadata"], call.about)
     check_kind(call, new)
     check_namespace(call, new)
