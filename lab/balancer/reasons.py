@@ -39,6 +39,7 @@ class NotAnnounced(StrEnum):
     SHARED_IP_WITH_SERVICE_SELECTOR = "sharedIPWithServiceSelector"
     NODE_NETWORK_UNAVAILABLE = "nodeNetworkUnavailable"
     NODE_EXCLUDED = "nodeLabeledExcludeBalancers"
+    NODE_DELETED = "nodeDeleted"
     NO_LOCAL_ENDPOINTS = "noLocalEndpoints"
     NO_ENDPOINTS = "noEndpoints"
 
@@ -74,6 +75,7 @@ NOT_ANNOUNCED_WORDS: Final = {
         "the node has the label node.kubernetes.io/exclude-from-external-load-balancers "
         "(remove it, or start the speaker with --ignore-exclude-lb)"
     ),
+    NotAnnounced.NODE_DELETED: "the cluster has no Node of this name any more",
     NotAnnounced.NO_LOCAL_ENDPOINTS: "externalTrafficPolicy is Local and no ready pod runs on this node",
     NotAnnounced.NO_ENDPOINTS: "the Service has no ready pod",
 }

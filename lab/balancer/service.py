@@ -5,7 +5,7 @@ Making them never fails: what a user wrote wrongly stays as written, and who nee
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import ip_address
@@ -61,6 +61,12 @@ class Service:
     ingress: tuple[str, ...] = ()
     """status.loadBalancer.ingress: addresses, or host names of other controllers."""
     conditions: tuple[Json, ...] = ()
+    addresses: tuple[Address, ...] = field(init=False, compare=False, repr=False)
+    """The addresses of the status, without what is not an address."""
+
+    def __post_init__(self) -> None:
+        addresses = tuple(a for a in map(parse_address, self.ingress) if a is not None)
+        object.__setattr__(self, "addresses", addresses)
 
     def annotation(self, name: str) -> str:
         """Return an annotation's value, whichever prefix it has; empty when there is none."""
@@ -74,11 +80,6 @@ class Service:
     def backend_key(self) -> str:
         """Equal for Services that send traffic to the same pods; empty when that does not matter."""
         return ",".join(f"{k}={v}" for k, v in sorted(self.selector.items())) if self.local else ""
-
-    @property
-    def addresses(self) -> tuple[Address, ...]:
-        """The addresses of the status, without what is not an address."""
-        return tuple(a for a in map(parse_address, self.ingress) if a is not None)
 
 
 def parse_address(text: str) -> Address | None:
@@ -133,6 +134,8 @@ class Endpoint:
     node: str
     healthy: bool
     """Ready, or not known not to be; else still serving while it terminates."""
+    leaving: bool = False
+    """Not ready any more: it terminates, and perhaps serves what is under way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,15 +153,19 @@ def decode_endpoint_slice(item: Json) -> EndpointSlice:
     return EndpointSlice(
         ObjectKey(metadata.get("namespace", ""), name),
         tuple(
-            Endpoint(address, endpoint.get("nodeName") or "", _healthy(endpoint.get("conditions") or {}))
-            for endpoint in item.get("endpoints") or ()
-            for address in endpoint.get("addresses") or ()
+            endpoint
+            for entry in item.get("endpoints") or ()
+            for endpoint in _decode_endpoints(entry, entry.get("conditions") or {})
         ),
     )
 
 
-def _healthy(conditions: Json) -> bool:
-    return conditions.get("ready") is not False or conditions.get("serving") is True
+def _decode_endpoints(entry: Json, conditions: Json) -> Iterator[Endpoint]:
+    ready = conditions.get("ready") is not False
+    healthy = ready or conditions.get("serving") is True
+    leaving = not ready and conditions.get("terminating") is True
+    for address in entry.get("addresses") or ():
+        yield Endpoint(address, entry.get("nodeName") or "", healthy, leaving)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +177,10 @@ class Node:
     network_unavailable: bool = False
     addresses: tuple[Address, ...] = ()
     """Those of type InternalIP, in the order of the status."""
+    ready: bool = True
+    """Its condition Ready; says nothing about announcing, only about how to stop."""
+    deleted: bool = False
+    """The cluster has no such Node, or is about to have none."""
 
     @property
     def excluded(self) -> bool:
@@ -178,14 +189,14 @@ class Node:
 
 def decode_node(item: Json) -> Node:
     """Return the view of a v1 Node."""
-    status = item.get("status") or {}
+    metadata, status = item["metadata"], item.get("status") or {}
+    conditions = {c.get("type"): c.get("status") for c in status.get("conditions") or ()}
     internal = [a for a in status.get("addresses") or () if a.get("type") == "InternalIP"]
     return Node(
-        item["metadata"]["name"],
-        item["metadata"].get("labels") or {},
-        any(
-            c.get("type") == "NetworkUnavailable" and c.get("status") == "True"
-            for c in status.get("conditions") or ()
-        ),
-        tuple(a for a in (parse_address(a.get("address", "")) for a in internal) if a is not None),
+        metadata["name"],
+        metadata.get("labels") or {},
+        network_unavailable=conditions.get("NetworkUnavailable") == "True",
+        addresses=tuple(a for a in (parse_address(a.get("address", "")) for a in internal) if a is not None),
+        ready=conditions.get("Ready", "True") == "True",
+        deleted="deletionTimestamp" in metadata,
     )

@@ -240,25 +240,24 @@ class Client:
                     if answer.status != 200:
                         _decode(answer, await connection.body(answer), asked=asked)
             deadline = asyncio.get_running_loop().time() + seconds + self._timeout
-            lines = await stack.enter_async_context(aclosing(connection.lines(answer)))
-            yield await stack.enter_async_context(aclosing(self._events(lines, deadline, asked)))
+            flocks = await stack.enter_async_context(aclosing(connection.lines(answer)))
+            yield await stack.enter_async_context(aclosing(self._events(flocks, deadline, asked)))
 
     async def _events(
-        self, lines: AsyncIterator[bytes], deadline: float, asked: str
+        self, flocks: AsyncIterator[Sequence[bytes]], deadline: float, asked: str
     ) -> AsyncGenerator[Json, None]:
         while True:
             with self._translating(asked):
                 async with asyncio.timeout_at(deadline):
-                    line = await anext(lines, None)
-            if line is None:
+                    lines = await anext(flocks, None)
+            if lines is None:
                 return
-            if not line:
-                continue
-            event = _loads(line, asked=asked)
-            if event.get("type") == "ERROR":
-                status = event.get("object") or {}
-                raise error_of_status(int(status.get("code", 500)), status, asked=asked)
-            yield event
+            for line in filter(None, lines):
+                event = _loads(line, asked=asked)
+                if event.get("type") == "ERROR":
+                    status = event.get("object") or {}
+                    raise error_of_status(int(status.get("code", 500)), status, asked=asked)
+                yield event
 
     @contextmanager
     def _translating(self, asked: str) -> Iterator[None]:

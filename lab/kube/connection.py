@@ -71,39 +71,60 @@ class Connection:
         if head.status in {204, 304}:
             return
         if head.headers.get("transfer-encoding", "").lower() == "chunked":
-            while chunk := await self._chunk():
-                yield chunk
+            chunks = _Chunks()
+            while not chunks.complete:
+                piece = chunks.feed(await self._reader.read(READ_BUFFER))
+                if piece:
+                    yield piece
         elif "content-length" in head.headers:
             yield await self._reader.readexactly(_number(head.headers["content-length"], 10))
         else:
             while piece := await self._reader.read(READ_BUFFER):
                 yield piece
 
-    async def _chunk(self) -> bytes:
-        line = await self._reader.readline()
-        if not line:
-            raise EOFError("the connection ended in the middle of an answer")
-        size = _number(line.decode("latin-1").partition(";")[0], 16)
-        chunk = await self._reader.readexactly(size)
-        while (await self._reader.readline()).strip():  # ends a chunk; after the last one come trailers
-            pass
-        return chunk
-
     async def body(self, head: Head) -> bytes:
         return b"".join([chunk async for chunk in self.chunks(head)])
 
-    async def lines(self, head: Head) -> AsyncGenerator[bytes, None]:
-        """Yield the body's lines as they arrive: the events of a watch."""
-        pieces: list[bytes] = []
-        async for chunk in self.chunks(head):
-            *complete, rest = chunk.split(b"\n")
-            for line in complete:
-                yield b"".join((*pieces, line))
-                pieces.clear()
-            pieces.append(rest)
+    async def lines(self, head: Head) -> AsyncGenerator[list[bytes], None]:
+        """Yield the body's lines, all that have arrived at once: the events of a watch come in flocks."""
+        rest = b""
+        async for piece in self.chunks(head):
+            *complete, rest = (rest + piece).split(b"\n")
+            if complete:
+                yield complete
 
     def close(self) -> None:
         self._writer.transport.abort()  # at once: a polite TLS farewell would wait for the peer
+
+
+class _Chunks:
+    """Takes the chunked coding off a body (RFC 9112, section 7.1), however its bytes arrive."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self.complete = False
+
+    def feed(self, data: bytes) -> bytes:
+        """Return the content in what has arrived. Raises EOFError when nothing more comes, Unavailable for no HTTP."""
+        if not data:
+            raise EOFError("the connection ended in the middle of an answer")
+        data = self._rest + data
+        position, pieces = 0, []
+        while (end := data.find(b"\r\n", position)) >= 0:
+            size = _number(data[position:end].partition(b";")[0].decode("latin-1"), 16)
+            if size == 0:
+                self._end(data[position:])
+                break
+            if len(data) < end + size + 4:
+                break
+            pieces.append(data[end + 2 : end + 2 + size])
+            position = end + size + 4
+        self._rest = data[position:]
+        return b"".join(pieces)
+
+    def _end(self, tail: bytes) -> None:
+        """Look for the empty line after the last chunk and its trailers."""
+        self.complete = tail.endswith(b"\r\n\r\n")
 
 
 class Pool:

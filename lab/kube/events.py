@@ -19,6 +19,7 @@ from typing import Any, Final, Never
 from lab.errors import ApiError
 from lab.kits.backoff import Backoff
 from lab.kits.log import Log
+from lab.kits.lull import Lull
 from lab.kube.client import Client
 from lab.kube.errors import NotFound, Unavailable
 from lab.kube.resources import EVENTS, Json, ObjectKey
@@ -81,12 +82,15 @@ class Recorder:
         *,
         component: str,
         instance: str = "",
+        lull: Lull | None = None,
         backoff: Backoff | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        """Take `lull` from a program that has more urgent things to do than to write Events."""
         self._client = client
         self._component = component
         self._instance = instance
+        self._lull = lull
         self._now = now
         self._queue: asyncio.Queue[_Entry] = asyncio.Queue(QUEUE)
         self._written: OrderedDict[tuple[str, ...], _Written] = OrderedDict()
@@ -111,6 +115,8 @@ class Recorder:
         """
         try:
             while True:
+                if self._lull is not None:
+                    await self._lull.wait()
                 await self._write_next()
         except asyncio.CancelledError:
             await self._write_rest()

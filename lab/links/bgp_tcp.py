@@ -51,6 +51,11 @@ class Pump:
         self.session.announce(routes, self._loop.time())
         self._carry_out()
 
+    def change(self, changes: Mapping[Prefix, Path | None]) -> None:
+        """Announce these prefixes with these paths from now on, or no longer (None)."""
+        self.session.change(changes, self._loop.time())
+        self._carry_out()
+
     def drain(self) -> None:
         """Tell the peer that all routes are about to go (RFC 8326)."""
         self.session.drain(self._loop.time())

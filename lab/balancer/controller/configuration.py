@@ -23,7 +23,7 @@ from lab.balancer.resources import (
 from lab.kits.log import Log
 from lab.kube.client import Client
 from lab.kube.resources import NAMESPACES, NODES, Json, Resource
-from lab.kube.watch import Reflector, without_managed_fields
+from lab.kube.watch import Change, Reflector, without_managed_fields
 
 log = Log(__name__)
 SETTLING: Final = 0.02
@@ -46,8 +46,8 @@ class ConfigurationWatch:
             )
             for resource in CONFIGURATION
         }
-        self._namespaces = Reflector(client, NAMESPACES, labels_of, on_change=self._note)
-        self._nodes = Reflector(client, NODES, labels_of, on_change=self._note)
+        self._namespaces = Reflector(client, NAMESPACES, labels_of, on_change=self._note_labels)
+        self._nodes = Reflector(client, NODES, labels_of, on_change=self._note_labels)
         self.loaded: Loaded | None = None
         """The latest reading, right or wrong."""
         self.adopted = False
@@ -60,8 +60,13 @@ class ConfigurationWatch:
     def objects(self, resource: Resource) -> list[Json]:
         return list(self._configuration[resource].store.values())
 
-    def _note(self, _: object) -> None:
+    def _note(self, _: Change[Json]) -> None:
         self._changed.set()
+
+    def _note_labels(self, change: Change[Mapping[str, str]]) -> None:
+        """Nodes report all the time that they are well; only their labels matter here."""
+        if change.new != change.old:
+            self._changed.set()
 
     def read(self) -> Loaded:
         """Read the present objects."""

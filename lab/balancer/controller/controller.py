@@ -16,6 +16,7 @@ from lab.balancer.controller.states import States
 from lab.balancer.resources import CONFIGURATION_STATES
 from lab.balancer.service import Service, decode_service
 from lab.kits.http_server import Response, Routes
+from lab.kits.lull import Lull
 from lab.kits.metrics import CONTENT_TYPE
 from lab.kube.client import Client
 from lab.kube.events import Recorder
@@ -30,7 +31,10 @@ class Controller:
     """One controller: caches that are always warm, and work that is done while it leads."""
 
     def __init__(self, client: Client, options: Options) -> None:
-        self._recorder = Recorder(client, component="metallb-controller", instance=options.identity)
+        lull = Lull()
+        self._recorder = Recorder(
+            client, component="metallb-controller", instance=options.identity, lull=lull
+        )
         self._metrics = ControllerMetrics.make()
         self._configuration = ConfigurationWatch(client, namespace=options.namespace)
         self._reconciler = Reconciler(
@@ -38,6 +42,7 @@ class Controller:
             self._current_services,
             self._recorder,
             written=self._metrics.address_written,
+            lull=lull,
             lb_class=options.lb_class,
             counts_changed=self._counts_changed,
         )
@@ -50,6 +55,7 @@ class Controller:
             namespace=options.namespace,
             objects=self._configuration.objects,
             allocator=lambda: self._reconciler.allocator,
+            lull=lull,
             owner=options.owner,
         )
         self._own_state: Reflector[None] = Reflector(

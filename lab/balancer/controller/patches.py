@@ -1,7 +1,8 @@
-"""The difference between a Service and what was decided for it, as patches. None where there is no difference.
+"""The difference between a Service and what was decided for it, as one patch. None where there is no difference.
 
-Both patches carry the resourceVersion that the decision was made on: if the Service changed since, the API refuses
-them, and the decision is made anew.
+It goes to subresource status, which of a Service takes the annotations too (kube-apiserver, pkg/registry/core/service:
+a status update keeps the spec, and nothing else). It carries the resourceVersion that the decision was made on: if the
+Service changed since, the API refuses it, and the decision is made anew.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from lab.balancer.service import ALLOCATED_FROM, Service
 from lab.kube.resources import Json
 
 
-def status_patch(service: Service, outcome: Outcome, *, now: datetime) -> Json | None:
+def service_patch(service: Service, outcome: Outcome, *, now: datetime) -> Json | None:
     """Return a merge patch for subresource status."""
     if outcome.verdict is Verdict.NOT_OURS:
         return None
@@ -24,14 +25,13 @@ def status_patch(service: Service, outcome: Outcome, *, now: datetime) -> Json |
         status["loadBalancer"] = {"ingress": [{"ip": address} for address in outcome.ingress] or None}
     if conditions is not None:
         status["conditions"] = conditions
-    return _patch(service, {"status": status}) if status else None
-
-
-def annotation_patch(service: Service, outcome: Outcome) -> Json | None:
-    """Return a merge patch for the Service itself: the annotation that names its pool."""
-    if outcome.verdict is Verdict.NOT_OURS or service.annotations.get(ALLOCATED_FROM, "") == outcome.pool:
+    patch: Json = {"status": status} if status else {}
+    if service.annotations.get(ALLOCATED_FROM, "") != outcome.pool:
+        patch["metadata"] = {"annotations": {ALLOCATED_FROM: outcome.pool or None}}
+    if not patch:
         return None
-    return _patch(service, {"metadata": {"annotations": {ALLOCATED_FROM: outcome.pool or None}}})
+    patch.setdefault("metadata", {})["resourceVersion"] = service.resource_version
+    return patch
 
 
 def _conditions(service: Service, outcome: Outcome, now: datetime) -> list[Json] | None:
@@ -43,8 +43,3 @@ def _conditions(service: Service, outcome: Outcome, now: datetime) -> list[Json]
         )
     remaining = without(service.conditions, ADDRESS_ASSIGNED)
     return None if len(remaining) == len(service.conditions) else remaining
-
-
-def _patch(service: Service, content: Json) -> Json:
-    metadata = {**content.get("metadata", {}), "resourceVersion": service.resource_version}
-    return {**content, "metadata": metadata}

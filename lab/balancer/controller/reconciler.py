@@ -1,8 +1,8 @@
 """Looks at one Service after the other, decides, and writes what differs.
 
-A turn makes one write at most: first the status, which gives traffic its way, and when the watch has brought the Service
-back, its annotation. Services that have addresses come before those that wait, so that a restart moves nothing; those
-that wait come in the order of their creation, so that a freed address goes to the one that has waited longest.
+A turn makes one write at most. Services that have addresses come before those that wait, so that a restart moves
+nothing; those that wait come in the order of their creation, so that a freed address goes to the one that has waited
+longest.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from typing import Final, Never
 
 from lab.balancer.allocator import Allocator, Assignment
 from lab.balancer.controller.converge import Outcome, Verdict, converge
-from lab.balancer.controller.patches import annotation_patch, status_patch
+from lab.balancer.controller.patches import service_patch
 from lab.balancer.model import Pool
 from lab.balancer.service import Service
 from lab.errors import ApiError
 from lab.kits.log import Log
+from lab.kits.lull import Lull
 from lab.kits.metrics import Histogram
 from lab.kube.client import Client
 from lab.kube.errors import Conflict, NotFound
@@ -37,8 +38,7 @@ class Step(StrEnum):
     """What one turn did."""
 
     SETTLED = "settled"
-    STATUS_WRITTEN = "statusWritten"
-    ANNOTATION_WRITTEN = "annotationWritten"
+    WRITTEN = "written"
     FORGOTTEN = "forgotten"
     """The Service is gone, and its address free."""
 
@@ -53,14 +53,17 @@ class Reconciler:
         recorder: Recorder,
         *,
         written: Histogram,
+        lull: Lull,
         lb_class: str = "",
         counts_changed: Callable[[], None] = lambda: None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        """Disturb `lull` while there is something to write."""
         self._client = client
         self._services = services
         self._recorder = recorder
         self._written = written
+        self._lull = lull
         self._lb_class = lb_class
         self._counts_changed = counts_changed
         self._now = now
@@ -78,6 +81,7 @@ class Reconciler:
             return
         if change.new and not change.new.ingress:
             self._seen.setdefault(change.key, time.monotonic())
+            self._lull.disturb()
         self.queue.add(change.key)
 
     def adopt(self, pools: Iterable[Pool]) -> None:
@@ -127,14 +131,14 @@ class Reconciler:
 
     async def _write(self, service: Service, outcome: Outcome) -> Step:
         key = service.key
-        if patch := status_patch(service, outcome, now=self._now()):
-            await self._client.patch(SERVICES, key.name, patch, namespace=key.namespace, subresource="status")
+        patch = service_patch(service, outcome, now=self._now())
+        if patch is None:
+            return Step.SETTLED
+        self._lull.disturb()
+        await self._client.patch(SERVICES, key.name, patch, namespace=key.namespace, subresource="status")
+        if "status" in patch:
             self._tell(service, outcome)
-            return Step.STATUS_WRITTEN
-        if patch := annotation_patch(service, outcome):
-            await self._client.patch(SERVICES, key.name, patch, namespace=key.namespace)
-            return Step.ANNOTATION_WRITTEN
-        return Step.SETTLED
+        return Step.WRITTEN
 
     def _tell(self, service: Service, outcome: Outcome) -> None:
         """Say what has just been written: once, because it is only written when it differs."""

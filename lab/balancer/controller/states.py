@@ -1,6 +1,6 @@
 """Tells users about their configuration: ConfigurationState, a condition on each wrong object, the counts of pools.
 
-Writing is debounced and never in the way of Services; what could not be written is tried again.
+Writing makes way for Services; what could not be written is tried again.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from lab.balancer.resources import CONFIGURATION, CONFIGURATION_STATES, IP_ADDRE
 from lab.errors import ApiError
 from lab.kits.backoff import Backoff
 from lab.kits.log import Log
+from lab.kits.lull import Lull
 from lab.kube.client import Client
 from lab.kube.errors import Conflict, NotFound
 from lab.kube.events import EventType, Recorder, reference_to
@@ -41,6 +42,7 @@ class States:
         namespace: str,
         objects: Callable[[Resource], list[Json]],
         allocator: Callable[[], Allocator],
+        lull: Lull,
         owner: Json | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -50,6 +52,7 @@ class States:
         self._namespace = namespace
         self._objects = objects
         self._allocator = allocator
+        self._lull = lull
         self._owner = owner
         self._now = now
         self._loaded: Loaded | None = None
@@ -71,6 +74,7 @@ class States:
         backoff = Backoff(first=PERIOD, limit=30.0)
         while True:
             await self._changed.wait()
+            await self._lull.wait()
             self._changed.clear()
             try:
                 await self.write()

@@ -1,16 +1,13 @@
-"""Decisions into routes: which prefix goes to which peer, with which attributes.
-
-Services may share an address, and addresses an aggregate; each prefix is one route a peer, with the communities of all
-advertisements that produce it. Pure.
-"""
+"""Decisions into announcements: which prefix, with which attributes, to which peers. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_network
 
-from lab.balancer.model import Address, BgpAdvertisement, LargeCommunity, Peer, PeerName, Prefix
+from lab.balancer.model import Address, BgpAdvertisement, LargeCommunity, PeerName, Prefix
 from lab.wire.bgp import Community, Path
 from lab.wire.bgp import LargeCommunity as WireLargeCommunity
 
@@ -22,9 +19,11 @@ class Announcement:
     prefix: Prefix
     path: Path
     peers: frozenset[PeerName]
+    draining: bool = False
+    """It is about to be withdrawn: peers are asked to prefer others (RFC 8326)."""
 
-
-Routes = dict[Prefix, Path]
+    def is_for(self, peer: PeerName) -> bool:
+        return not self.peers or peer in self.peers
 
 
 def aggregate(address: Address, advertisement: BgpAdvertisement) -> Prefix:
@@ -34,15 +33,17 @@ def aggregate(address: Address, advertisement: BgpAdvertisement) -> Prefix:
 
 
 def announcements(
-    addresses: Iterable[Address], advertisements: Iterable[BgpAdvertisement]
+    addresses: Iterable[Address], advertisements: Collection[BgpAdvertisement], *, draining: bool = False
 ) -> tuple[Announcement, ...]:
     """Return what a Service with these addresses wants announced."""
-    found = list(advertisements)
     return tuple(
-        Announcement(aggregate(address, ad), path_of(ad), ad.peers) for address in addresses for ad in found
+        Announcement(aggregate(address, ad), path_of(ad), ad.peers, draining)
+        for address in addresses
+        for ad in advertisements
     )
 
 
+@lru_cache(maxsize=256)
 def path_of(advertisement: BgpAdvertisement) -> Path:
     """Return the attributes that an advertisement asks for."""
     standard, large = set(), set()
@@ -56,30 +57,3 @@ def path_of(advertisement: BgpAdvertisement) -> Path:
         communities=frozenset(standard),
         large_communities=frozenset(large),
     )
-
-
-def routes(wanted: Iterable[Announcement], peers: Iterable[Peer]) -> Mapping[PeerName, Routes]:
-    """Return the routes for each peer; several announcements of one prefix become one."""
-    names = [peer.name for peer in peers]
-    found: dict[PeerName, Routes] = {name: {} for name in names}
-    for announcement in wanted:
-        for name in _receivers(announcement, names):
-            before = found[name].get(announcement.prefix)
-            same = before is None or before == announcement.path
-            path = announcement.path if same or before is None else merge(before, announcement.path)
-            found[name][announcement.prefix] = path
-    return found
-
-
-def merge(one: Path, other: Path) -> Path:
-    """Join two paths of one prefix: all communities, and the higher preference."""
-    preferences = [path.local_pref for path in (one, other) if path.local_pref is not None]
-    return Path(
-        local_pref=max(preferences, default=None),
-        communities=one.communities | other.communities,
-        large_communities=one.large_communities | other.large_communities,
-    )
-
-
-def _receivers(announcement: Announcement, names: Iterable[PeerName]) -> Iterator[PeerName]:
-    return (name for name in names if not announcement.peers or name in announcement.peers)

@@ -31,13 +31,16 @@ class Announcer:
 
     def consider(
         self, key: ObjectKey, service: Service | None, endpoints: Collection[Endpoint], *, since: float
-    ) -> None:
-        """Decide about a Service as it is now, which changed at `since`; None when it is gone."""
+    ) -> bool:
+        """Decide about a Service as it is now, which changed at `since`; None when it is gone.
+
+        Returns whether this node has something else to say about it.
+        """
         before = self._verdicts.pop(key, None)
         if service is None or service.load_balancer_class != self._lb_class:
             self._dialect.forget(key)
             self._tell_withdrawn(key, before, NotAnnounced.SERVICE_DELETED)
-            return
+            return before is not None
         verdict = self._dialect.consider(service, endpoints, since=since)
         if service.ingress and service.type == "LoadBalancer":
             self._verdicts[key] = verdict
@@ -45,6 +48,7 @@ class Announcer:
             self._tell_withdrawn(key, before, verdict.reason)
         elif before is None or before.addresses != verdict.addresses:
             self._tell_announced(service, verdict)
+        return self._verdicts.get(key) != before
 
     def _tell_announced(self, service: Service, verdict: Verdict) -> None:
         log.info(

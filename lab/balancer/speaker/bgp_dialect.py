@@ -10,14 +10,15 @@ from typing import Final
 from lab.balancer.model import Prefix
 from lab.balancer.reasons import NotAnnounced
 from lab.balancer.service import Endpoint, Service
-from lab.balancer.speaker.advertisements import Announcement, announcements, routes
+from lab.balancer.speaker.advertisements import Announcement, announcements
 from lab.balancer.speaker.decide import Decision, Situation, decide
 from lab.balancer.speaker.dialect import Verdict
 from lab.balancer.speaker.sessions import Sessions
+from lab.balancer.speaker.table import Table
 from lab.kits.metrics import Histogram
 from lab.kube.resources import ObjectKey
 from lab.links.bgp_tcp import Listener
-from lab.wire.bgp import GRACEFUL_SHUTDOWN, Restart, RoutesSent
+from lab.wire.bgp import Restart, RoutesSent
 
 DRAIN_SECONDS: Final = 1.0
 """How long routes stay with GRACEFUL_SHUTDOWN before they go (RFC 8326, section 4)."""
@@ -48,19 +49,22 @@ class BgpDialect:
         self._drain_seconds = drain_seconds
         self.sessions = Sessions(restart=restart, sent=self._sent, changed=changed, listeners=listeners)
         self._situation: Situation | None = None
-        self._wanted: dict[ObjectKey, tuple[Announcement, ...]] = {}
+        self._table = Table()
+        self._is_complete = False
+        """Whether every session has all routes, so that changes are enough."""
         self._seen: dict[Prefix, float] = {}
         self._drained_at = 0.0
 
     def adopt(self, situation: Situation) -> None:
         """Take over another configuration or state of the node."""
         before, self._situation = self._situation, situation
-        if before is not None and _is_excluded(situation) and not _is_excluded(before):
+        if before is not None and situation.node_leaves and not before.node_leaves:
             self._drained_at = self._loop.time() + self._drain_seconds
             self._loop.call_at(self._drained_at, self._again)
         peers = situation.configuration.peers.values()
         here = [peer for peer in peers if peer.on_node(situation.node.labels)]
         self.sessions.reconcile(here, situation.node)
+        self._is_complete = False
 
     def consider(self, service: Service, endpoints: Collection[Endpoint], *, since: float) -> Verdict:
         """Decide about one Service and remember what to announce for it."""
@@ -75,14 +79,20 @@ class BgpDialect:
         self._want(key, (), since=0.0)
 
     def announce(self) -> None:
-        """Give every session its routes; each sends the difference."""
-        wanted = (announcement for group in self._wanted.values() for announcement in group)
-        peers = [session.peer for session in self.sessions.current.values()]
-        self.sessions.announce(routes(wanted, peers))
+        """Give every session what has changed, or everything after another configuration was adopted."""
+        peers = self.sessions.current
+        if self._is_complete:
+            self.sessions.change(self._table.changes(peers))
+        else:
+            self._table.changes(())
+            self.sessions.announce(self._table.routes(peers))
+            self._is_complete = True
 
     async def stop(self) -> None:
-        """Take leave of all peers."""
-        await self.sessions.stop(drain_seconds=self._drain_seconds)
+        """Take leave of all peers; silently only while the node stays in service."""
+        situation = self._situation
+        stays = situation is None or (situation.node.ready and not situation.node_leaves)
+        await self.sessions.stop(drain_seconds=self._drain_seconds, for_restart=stays)
 
     def targets(self) -> Mapping[str, str]:
         """Return the state of the session with each peer."""
@@ -90,16 +100,15 @@ class BgpDialect:
 
     def _announcements(self, key: ObjectKey, decision: Decision) -> tuple[Announcement, ...]:
         """Return what to announce; the routes of a node that is taken out of service go in two steps."""
-        if decision.reason is NotAnnounced.NODE_EXCLUDED and self._loop.time() < self._drained_at:
-            return tuple(map(_marked, self._wanted.get(key, ())))
-        return announcements(decision.addresses, decision.advertisements)
+        leaving = decision.reason in {NotAnnounced.NODE_EXCLUDED, NotAnnounced.NODE_DELETED}
+        if leaving and self._loop.time() < self._drained_at:
+            return tuple(replace(announcement, draining=True) for announcement in self._table.of(key))
+        return announcements(decision.addresses, decision.advertisements, draining=decision.draining)
 
     def _want(self, key: ObjectKey, wanted: tuple[Announcement, ...], *, since: float) -> None:
-        before = self._wanted.pop(key, ())
-        if wanted:
-            self._wanted[key] = wanted
-        known = {announcement.prefix for announcement in before}
+        known = {announcement.prefix for announcement in self._table.of(key)}
         new = {announcement.prefix for announcement in wanted}
+        self._table.want(key, wanted)
         for prefix in new - known:
             self._seen.setdefault(prefix, since)
         for prefix in known - new:
@@ -113,14 +122,5 @@ class BgpDialect:
                 self._written.observe(now - seen)
 
     def _targets(self, key: ObjectKey) -> tuple[str, ...]:
-        asked = [announcement.peers for announcement in self._wanted.get(key, ())]
+        asked = [announcement.peers for announcement in self._table.of(key)]
         return tuple(sorted(name for name in self.sessions.current if any(not p or name in p for p in asked)))
-
-
-def _is_excluded(situation: Situation) -> bool:
-    return situation.node.excluded and not situation.ignore_exclude_label
-
-
-def _marked(announcement: Announcement) -> Announcement:
-    path = announcement.path
-    return replace(announcement, path=replace(path, communities=path.communities | {GRACEFUL_SHUTDOWN}))

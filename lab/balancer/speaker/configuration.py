@@ -20,10 +20,18 @@ from lab.balancer.resources import (
 from lab.balancer.service import Node
 from lab.kube.client import Client
 from lab.kube.resources import SECRETS, Json, Resource
-from lab.kube.watch import Reflector, without_managed_fields
+from lab.kube.watch import Change, Reflector
 
 K = TypeVar("K", bound=str)
 V = TypeVar("V")
+
+
+def as_written(item: Json) -> Json:
+    """Return what of an object its author wrote."""
+    metadata = item["metadata"]
+    kept = {name: metadata[name] for name in ("name", "namespace", "labels") if name in metadata}
+    rest = {name: value for name, value in item.items() if name not in {"metadata", "status"}}
+    return {"metadata": kept, **rest}
 
 
 def in_force(loaded: Loaded, before: Configuration) -> Configuration:
@@ -51,12 +59,18 @@ class ConfigurationWatch:
     """Watch caches of the configuration's objects and of the secrets beside them."""
 
     def __init__(self, client: Client, *, namespace: str, changed: Callable[[], None]) -> None:
+        """Call `changed` when somebody wrote something else; what programs tell about it does not count."""
+
+        def on_change(change: Change[Json]) -> None:
+            if change.new != change.old:
+                changed()
+
         self._reflectors = {
             resource: Reflector(
                 client,
                 resource,
-                without_managed_fields,
-                on_change=lambda _: changed(),
+                as_written,
+                on_change=on_change,
                 namespace=namespace,
             )
             for resource in (*CONFIGURATION, SECRETS)

@@ -1,13 +1,15 @@
 """Whether this node announces a Service over BGP, and if not, why (MetalLB, speaker/bgp_controller.go, ShouldAnnounce).
 
 Pure: everything that matters is in the arguments. What is not asked on purpose, as in MetalLB: the node's condition
-Ready, cordons, taints, the health of kube-proxy.
+Ready, cordons, taints, the health of kube-proxy. What MetalLB does not ask: whether the Node still exists, and whether
+all pods of a node are on their way out (externalTrafficPolicy: Local); then peers are told to prefer other nodes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 
 from lab.balancer.model import Address, BgpAdvertisement, Configuration, Pool
@@ -16,13 +18,28 @@ from lab.balancer.service import Endpoint, Node, Service
 from lab.balancer.speaker.advertisements import aggregate
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Situation:
     """What is the same for all Services of a moment."""
 
     configuration: Configuration
     node: Node
     ignore_exclude_label: bool = False
+
+    @cached_property
+    def advertisements(self) -> tuple[BgpAdvertisement, ...]:
+        """Those that this node makes."""
+        found = self.configuration.bgp_advertisements.values()
+        return tuple(advertisement for advertisement in found if advertisement.on_node(self.node.labels))
+
+    @property
+    def node_leaves(self) -> NotAnnounced | None:
+        """Whether the node was taken out of service, in good order, and how."""
+        if self.node.deleted:
+            return NotAnnounced.NODE_DELETED
+        if self.node.excluded and not self.ignore_exclude_label:
+            return NotAnnounced.NODE_EXCLUDED
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +49,8 @@ class Decision:
     addresses: tuple[Address, ...] = ()
     advertisements: tuple[BgpAdvertisement, ...] = ()
     reason: NotAnnounced | None = None
+    draining: bool = False
+    """Announced, but all pods here are on their way out."""
 
 
 def decide(service: Service, endpoints: Iterable[Endpoint], situation: Situation) -> Decision:
@@ -39,19 +58,19 @@ def decide(service: Service, endpoints: Iterable[Endpoint], situation: Situation
     pool = _pool(service, situation.configuration)
     if isinstance(pool, NotAnnounced):
         return Decision(reason=pool)
-    here = [
-        advertisement
-        for advertisement in situation.configuration.bgp_advertisements.values()
-        if pool.name in advertisement.pools and advertisement.on_node(situation.node.labels)
-    ]
+    here = [advertisement for advertisement in situation.advertisements if pool.name in advertisement.pools]
     matching = tuple(ad for ad in here if ad.for_service(service.labels))
+    healthy = _healthy(service, endpoints, situation.node.name)
     reason = (
         _without_advertisement(here, matching)
         or _conflict(matching, service.addresses)
         or _unsuitable_node(situation)
-        or _without_endpoints(service, endpoints, situation.node.name)
+        or _without_endpoints(service, healthy)
     )
-    return Decision(reason=reason) if reason else Decision(service.addresses, matching)
+    if reason:
+        return Decision(reason=reason)
+    draining = service.local and all(endpoint.leaving for endpoint in healthy)
+    return Decision(service.addresses, matching, draining=draining)
 
 
 def _pool(service: Service, configuration: Configuration) -> Pool | NotAnnounced:
@@ -89,15 +108,18 @@ def _conflict(matching: Iterable[BgpAdvertisement], addresses: tuple[Address, ..
 def _unsuitable_node(situation: Situation) -> NotAnnounced | None:
     if situation.node.network_unavailable:
         return NotAnnounced.NODE_NETWORK_UNAVAILABLE
-    if situation.node.excluded and not situation.ignore_exclude_label:
-        return NotAnnounced.NODE_EXCLUDED
-    return None
+    return situation.node_leaves
 
 
-def _without_endpoints(service: Service, endpoints: Iterable[Endpoint], node: str) -> NotAnnounced | None:
-    """An address that is healthy in one slice is healthy, whatever another slice says."""
-    healthy = [endpoint for endpoint in endpoints if endpoint.healthy]
-    if service.local:
-        local = any(endpoint.node == node for endpoint in healthy)
-        return None if local else NotAnnounced.NO_LOCAL_ENDPOINTS
-    return None if healthy else NotAnnounced.NO_ENDPOINTS
+def _healthy(service: Service, endpoints: Iterable[Endpoint], node: str) -> list[Endpoint]:
+    """Return those that may get traffic from this node.
+
+    An address that is healthy in one slice is healthy, whatever another slice says.
+    """
+    return [e for e in endpoints if e.healthy and (e.node == node or not service.local)]
+
+
+def _without_endpoints(service: Service, healthy: list[Endpoint]) -> NotAnnounced | None:
+    if healthy:
+        return None
+    return NotAnnounced.NO_LOCAL_ENDPOINTS if service.local else NotAnnounced.NO_ENDPOINTS

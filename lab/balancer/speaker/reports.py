@@ -10,6 +10,7 @@ from typing import Final
 
 from lab.balancer.conditions import Condition
 from lab.balancer.config import Loaded, Severity
+from lab.balancer.model import PeerName
 from lab.balancer.reasons import NOT_ANNOUNCED_WORDS
 from lab.balancer.speaker.dialect import Verdict
 from lab.balancer.speaker.sessions import PeerSession
@@ -28,6 +29,18 @@ class Report:
     status: Json
 
 
+def service_report_name(node: str, key: ObjectKey) -> str:
+    return f"bgp-{_digest(node, key.namespace, key.name)}"
+
+
+def session_report_name(node: str, peer: PeerName) -> str:
+    return f"session-{_digest(node, peer)}"
+
+
+def configuration_report_name(node: str) -> str:
+    return f"speaker-{node}"
+
+
 def service_report(node: str, key: ObjectKey, verdict: Verdict) -> Report:
     """Say to whom this node announces a Service, or why not (ServiceBGPStatus)."""
     status: Json = {"node": node, "serviceName": key.name, "serviceNamespace": key.namespace}
@@ -41,7 +54,7 @@ def service_report(node: str, key: ObjectKey, verdict: Verdict) -> Report:
         "metallb.io/service-name": key.name,
         "metallb.io/service-namespace": key.namespace,
     }
-    return Report(f"bgp-{_digest(node, key.namespace, key.name)}", labels, status)
+    return Report(service_report_name(node, key), labels, status)
 
 
 def session_report(node: str, session: PeerSession) -> Report:
@@ -61,7 +74,7 @@ def session_report(node: str, session: PeerSession) -> Report:
         SESSION_NODE_LABEL: node,
         "frrk8s.metallb.io/peer": str(endpoint.address).replace(":", "-").strip("-"),
     }
-    return Report(f"session-{_digest(node, session.peer.name)}", labels, status)
+    return Report(session_report_name(node, session.peer.name), labels, status)
 
 
 def configuration_report(
@@ -82,7 +95,7 @@ def configuration_report(
         "conditions": condition.put_into(before, now=now),
     }
     labels = {"metallb.io/component-type": "speaker", "metallb.io/node-name": node}
-    return Report(f"speaker-{node}", labels, status)
+    return Report(configuration_report_name(node), labels, status)
 
 
 def _digest(*parts: str) -> str:

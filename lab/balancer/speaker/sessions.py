@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from lab.balancer.model import Peer, PeerName
+from lab.balancer.model import Peer, PeerName, Prefix
 from lab.balancer.service import Node
-from lab.balancer.speaker.advertisements import Routes
 from lab.balancer.speaker.peers import UnsupportedPeerError, Wishes, wishes
+from lab.balancer.speaker.table import Changes
 from lab.kits.log import Log
 from lab.links.bgp_tcp import Listener, Pump
 from lab.wire.bgp import (
@@ -20,6 +20,7 @@ from lab.wire.bgp import (
     Ended,
     Established,
     Output,
+    Path,
     Restart,
     RoutesSent,
     Session,
@@ -101,15 +102,20 @@ class Sessions:
             if old is None or old.wishes != wish:
                 self._begin(peer, wish, old)
 
-    def announce(self, routes: Mapping[PeerName, Routes]) -> None:
+    def announce(self, routes: Mapping[PeerName, Mapping[Prefix, Path]]) -> None:
         """Announce to each peer exactly its routes."""
         for name, session in self._sessions.items():
             session.pump.announce(routes.get(name, {}))
 
-    async def stop(self, *, drain_seconds: float) -> None:
-        """Leave: without a word where the peer keeps our routes for us, else after GRACEFUL_SHUTDOWN (RFC 8326)."""
+    def change(self, changes: Mapping[PeerName, Changes]) -> None:
+        """Announce to each peer what has changed."""
+        for name, session in self._sessions.items():
+            session.pump.change(changes.get(name, {}))
+
+    async def stop(self, *, drain_seconds: float, for_restart: bool) -> None:
+        """Leave after GRACEFUL_SHUTDOWN (RFC 8326); `for_restart` without a word where the peer keeps our routes."""
         sessions, self._sessions = tuple(self._sessions.values()), {}
-        final = [session for session in sessions if not session.wishes.session.graceful_restart]
+        final = [s for s in sessions if not (for_restart and s.wishes.session.graceful_restart)]
         for session in final:
             session.pump.drain()
         if any(session.pump.session.announced for session in final):

@@ -7,14 +7,13 @@ thousand. While the API server is away everything stays announced as it was.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, Final, Never
 
 from lab.balancer.config import Loaded
 from lab.balancer.model import Configuration
-from lab.balancer.resources import BGP_SESSION_STATES, CONFIGURATION_STATES, SERVICE_BGP_STATUSES
 from lab.balancer.service import (
     EndpointSlice,
     Node,
@@ -25,26 +24,19 @@ from lab.balancer.service import (
 )
 from lab.balancer.speaker.announcer import Announcer
 from lab.balancer.speaker.bgp_dialect import BgpDialect
+from lab.balancer.speaker.board import Board
 from lab.balancer.speaker.configuration import ConfigurationWatch, in_force
 from lab.balancer.speaker.decide import Situation
 from lab.balancer.speaker.endpoints import EndpointIndex
 from lab.balancer.speaker.metrics import SpeakerMetrics
 from lab.balancer.speaker.options import RESTART_TIME, Options
-from lab.balancer.speaker.reports import (
-    NODE_LABEL,
-    SESSION_NODE_LABEL,
-    Report,
-    configuration_report,
-    service_report,
-    session_report,
-)
-from lab.balancer.speaker.statuses import StatusWriter
 from lab.kits.http_server import Response, Routes
 from lab.kits.log import Log
+from lab.kits.lull import Lull
 from lab.kits.metrics import CONTENT_TYPE
 from lab.kube.client import Client
 from lab.kube.events import Recorder
-from lab.kube.resources import ENDPOINT_SLICES, NODES, SERVICES, ObjectKey, Resource
+from lab.kube.resources import ENDPOINT_SLICES, NODES, SERVICES, ObjectKey
 from lab.kube.watch import Change, Reflector
 from lab.links.bgp_tcp import Listener
 from lab.wire.bgp import Restart
@@ -77,20 +69,27 @@ class Speaker:
         """Services to consider, and since when."""
         self._everything = True
         self._changed = asyncio.Event()
+        self._lull = Lull()
         self._endpoints = EndpointIndex()
-        self._recorder = Recorder(client, component="metallb-speaker", instance=options.node_name)
-        self._metrics = SpeakerMetrics.make()
-        self._dialect = BgpDialect(
-            restart=_restart(options),
-            written=self._metrics.announced,
-            changed=self._session_changed,
-            again=self._reconsider,
-            listeners=listeners,
-            drain_seconds=options.drain_seconds,
+        self._recorder = Recorder(
+            client, component="metallb-speaker", instance=options.node_name, lull=self._lull
         )
+        self._metrics = SpeakerMetrics.make()
+        self._board = Board(
+            client,
+            options,
+            verdicts=lambda: self._announcer.verdicts,
+            sessions=lambda: self._dialect.sessions,
+            lull=self._lull,
+        )
+        self._dialect = self._bgp(listeners)
         self._announcer = Announcer(
             self._dialect, self._recorder, node=options.node_name, lb_class=options.lb_class
         )
+        self._follow(client)
+        self._watch_metrics()
+
+    def _follow(self, client: Client) -> None:
         self._services: Reflector[Service] = Reflector(
             client, SERVICES, decode_service, on_change=self._service_changed
         )
@@ -102,13 +101,11 @@ class Speaker:
             NODES,
             decode_node,
             on_change=self._node_changed,
-            fields=f"metadata.name={options.node_name}",
+            fields=f"metadata.name={self._options.node_name}",
         )
         self._configuration = ConfigurationWatch(
-            client, namespace=options.namespace, changed=self._reconsider
+            client, namespace=self._options.namespace, changed=self._reconsider
         )
-        self._statuses = self._writers(client)
-        self._watch_metrics()
 
     @property
     def routes(self) -> Routes:
@@ -124,38 +121,48 @@ class Speaker:
         async with asyncio.TaskGroup() as group:
             for reflector in self._reflectors:
                 group.create_task(reflector.run(), name=f"follow {reflector.resource.plural}")
-            for writer in self._statuses.values():
-                group.create_task(writer.reflector.run(), name="follow own statuses")
-                group.create_task(writer.run(), name="write statuses")
+            group.create_task(self._board.follow(), name="follow statuses")
             group.create_task(self._recorder.run(), name="record events")
             try:
+                await self._begin()
+                group.create_task(self._board.write(), name="write statuses")
                 await self._work()
             finally:
                 await self._dialect.stop()
 
-    async def _work(self) -> Never:
-        for reflector in self._reflectors:
+    async def _begin(self) -> None:
+        """Call the peers as soon as they are known, and have routes for them when everything is known."""
+        for reflector in (self._nodes, *self._configuration.reflectors):
             await reflector.synced.wait()
+        self._configure()
+        for reflector in (self._services, self._slices):
+            await reflector.synced.wait()
+        await self.turn()
+
+    async def _work(self) -> Never:
         while True:
-            self._changed.clear()
-            await self.turn()
             await self._changed.wait()
             await asyncio.sleep(SETTLING)
+            self._changed.clear()
+            await self.turn()
 
     async def turn(self) -> None:
         """Decide about everything that changed and put it on the wire."""
-        if self._everything:
+        whole, self._everything = self._everything, False
+        if whole:
             self._configure()
             self._note({*self._services.store, *self._announcer.verdicts})
-        keys, self._everything, self._dirty = self._dirty, False, {}
+        keys, self._dirty = self._dirty, {}
         for number, (key, since) in enumerate(keys.items(), start=1):
             service = self._services.store.get(key)
-            self._announcer.consider(key, service, self._endpoints.of(key), since=since)
+            if self._announcer.consider(key, service, self._endpoints.of(key), since=since):
+                self._board.service_changed(key)
             if number % AT_ONCE == 0:
+                if not whole:
+                    self._dialect.announce()
                 await asyncio.sleep(0)
         self._dialect.announce()
-        for resource in (SERVICE_BGP_STATUSES, BGP_SESSION_STATES):
-            self._statuses[resource].note()
+        self._board.sessions_changed()
 
     @property
     def _reflectors(self) -> tuple[Reflector[Any], ...]:
@@ -163,7 +170,8 @@ class Speaker:
 
     def _configure(self) -> None:
         """Adopt what is right in the configuration; objects with mistakes stay as they were."""
-        self._node = self._nodes.store.get(ObjectKey("", self._options.node_name), self._node)
+        known = self._nodes.store.get(ObjectKey("", self._options.node_name))
+        self._node = known or replace(self._node, deleted=True)
         self._loaded = loaded = self._configuration.read(self._node)
         if not loaded.valid:
             log.warning(
@@ -180,11 +188,10 @@ class Speaker:
                 ignore_exclude_label=self._options.ignore_exclude_label,
             )
         )
-        self._statuses[CONFIGURATION_STATES].note()
+        self._board.configuration_changed(loaded)
 
     def _service_changed(self, change: Change[Service]) -> None:
-        if change.new is not None or change.old is not None:
-            self._note({change.key})
+        self._note({change.key})
 
     def _slice_changed(self, change: Change[EndpointSlice]) -> None:
         self._note(self._endpoints.apply(change))
@@ -193,55 +200,29 @@ class Speaker:
         if change.new != change.old:
             self._reconsider()
 
-    def _note(self, keys: set[ObjectKey]) -> None:
+    def _note(self, keys: Iterable[ObjectKey]) -> None:
+        """Have Services considered; those without an address matter only if they had one."""
         now = asyncio.get_running_loop().time()
         for key in keys:
-            self._dirty.setdefault(key, now)
-        if keys:
+            service = self._services.store.get(key)
+            if (service and service.ingress) or key in self._announcer.verdicts:
+                self._dirty.setdefault(key, now)
+        if self._dirty:
+            self._lull.disturb()
             self._changed.set()
 
     def _reconsider(self) -> None:
         self._everything = True
         self._changed.set()
 
-    def _session_changed(self) -> None:
-        self._statuses[BGP_SESSION_STATES].note()
-
-    def _writers(self, client: Client) -> dict[Resource, StatusWriter]:
-        node = self._options.node_name
-        return {
-            resource: StatusWriter(
-                client,
-                resource,
-                namespace=self._options.namespace,
-                labels=labels,
-                reports=reports,
-                owner=self._options.owner,
-            )
-            for resource, labels, reports in (
-                (SERVICE_BGP_STATUSES, f"{NODE_LABEL}={node}", self._service_reports),
-                (BGP_SESSION_STATES, f"{SESSION_NODE_LABEL}={node}", self._session_reports),
-                (CONFIGURATION_STATES, f"metallb.io/node-name={node}", self._configuration_reports),
-            )
-        }
-
-    def _service_reports(self) -> Iterator[Report]:
-        for key, verdict in self._announcer.verdicts.items():
-            yield service_report(self._options.node_name, key, verdict)
-
-    def _session_reports(self) -> Iterator[Report]:
-        for session in self._dialect.sessions.current.values():
-            yield session_report(self._options.node_name, session)
-
-    def _configuration_reports(self) -> Iterator[Report]:
-        if self._loaded is None:
-            return
-        node = self._options.node_name
-        written = self._statuses[CONFIGURATION_STATES].reflector.store.values()
-        before = next((status.get("conditions") or [] for status in written), [])
-        unsupported = [f"BGPPeer {name}: {why}" for name, why in self._dialect.sessions.unsupported.items()]
-        yield configuration_report(
-            node, self._loaded, unsupported=unsupported, before=before, now=datetime.now(UTC)
+    def _bgp(self, listeners: Sequence[Listener]) -> BgpDialect:
+        return BgpDialect(
+            restart=_restart(self._options),
+            written=self._metrics.announced,
+            changed=self._board.sessions_changed,
+            again=self._reconsider,
+            listeners=listeners,
+            drain_seconds=self._options.drain_seconds,
         )
 
     def _watch_metrics(self) -> None:

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Final, Never
 
 from lab.balancer.speaker.reports import Report
 from lab.errors import ApiError
 from lab.kits.backoff import Backoff
 from lab.kits.log import Log
+from lab.kits.lull import Lull
 from lab.kube.client import Client
 from lab.kube.errors import AlreadyExists, NotFound
 from lab.kube.resources import Json, ObjectKey, Resource
 from lab.kube.watch import Change, ChangeType, Reflector
 
 log = Log(__name__)
-SETTLING: Final = 0.5
-"""Seconds to wait after a change before anything is written."""
+FIRST_DELAY: Final = 0.5
 
 
 def _status_of(item: Json) -> Json:
@@ -36,56 +36,75 @@ class StatusWriter:
         *,
         namespace: str,
         labels: str,
-        reports: Callable[[], Iterable[Report]],
+        report: Callable[[str], Report | None],
+        lull: Lull,
         owner: Json | None = None,
     ) -> None:
-        """Ask `reports` for everything that is to be said; `owner` is a reference to our pod."""
+        """Ask `report` for what the object of a name should say; None: it should not be there.
+
+        `owner` is a reference to our pod.
+        """
         self._client = client
         self._resource = resource
         self._namespace = namespace
-        self._reports = reports
+        self._report = report
+        self._lull = lull
         self._owner = owner
+        self._dirty: dict[str, None] = {}
         self._changed = asyncio.Event()
         self._written: dict[str, Json] = {}
+        """What the watch has not brought back yet."""
         self.reflector: Reflector[Json] = Reflector(
             client, resource, _status_of, on_change=self._observed, namespace=namespace, labels=labels
         )
 
-    def note(self) -> None:
-        """Something may have to be said anew."""
+    def note(self, name: str) -> None:
+        """The object of this name may have to say something else."""
+        self._dirty[name] = None
         self._changed.set()
 
     async def run(self) -> Never:
-        """Write until cancelled; what the API does not take is tried again."""
-        backoff = Backoff(first=SETTLING, limit=30.0)
+        """Write one after the other until cancelled; what the API does not take is tried again."""
+        backoff = Backoff(first=FIRST_DELAY, limit=30.0)
         await self.reflector.synced.wait()
         while True:
             await self._changed.wait()
-            await asyncio.sleep(SETTLING)
-            self._changed.clear()
+            await self._lull.wait()
             try:
-                await self.write()
+                await self.write_next()
             except ApiError as error:
                 log.warning("could not write a status", resource=self._resource.plural, error=error.message)
-                self._changed.set()
                 await asyncio.sleep(backoff.delay())
             else:
                 backoff.reset()
 
-    async def write(self) -> None:
-        """Write everything that differs; raises ApiError."""
-        wanted = {report.name: report for report in self._reports()}
-        for report in wanted.values():
-            observed = self.reflector.store.get(ObjectKey(self._namespace, report.name))
-            if observed != report.status and self._written.get(report.name) != report.status:
-                await self._write(report, observed)
-        for key in [key for key in self.reflector.store if key.name not in wanted]:
-            await self._delete(key.name)
+    async def write_next(self) -> None:
+        """Make one object what it should be; raises ApiError."""
+        name = next(iter(self._dirty), None)
+        if name is None:
+            self._changed.clear()
+            return
+        del self._dirty[name]
+        try:
+            await self._write(name)
+        except ApiError:
+            self.note(name)
+            raise
 
-    async def _write(self, report: Report, observed: Json | None) -> None:
+    async def _write(self, name: str) -> None:
+        report = self._report(name)
+        observed = self.reflector.store.get(ObjectKey(self._namespace, name))
+        if report is None:
+            if observed is not None or name in self._written:
+                await self._delete(name)
+        elif self._written.get(name, observed) != report.status:
+            await self._put(report, observed)
+
+    async def _put(self, report: Report, observed: Json | None) -> None:
         if observed is None:
             await self._create(report)
-        gone = {field: None for field in observed or () if field not in report.status}
+        known = {**(observed or {}), **self._written.get(report.name, {})}
+        gone = {field: None for field in known if field not in report.status}
         try:
             await self._client.patch(
                 self._resource,
@@ -108,12 +127,14 @@ class StatusWriter:
 
     async def _delete(self, name: str) -> None:
         self._written.pop(name, None)
-        try:
+        with contextlib.suppress(NotFound):
             await self._client.delete(self._resource, name, namespace=self._namespace)
-        except NotFound:
-            return
 
     def _observed(self, change: Change[Json]) -> None:
-        if change.type is ChangeType.DELETED:
-            self._written.pop(change.key.name, None)
-        self._changed.set()
+        """Compare what the API has with what it should have, and forget what was written when it has come back."""
+        name = change.key.name
+        if change.type is ChangeType.SYNCED:
+            return
+        if change.type is ChangeType.DELETED or change.new == self._written.get(name):
+            self._written.pop(name, None)
+        self.note(name)

@@ -1,6 +1,7 @@
 """The routes for one peer (RFC 4271, section 3.2, Adj-RIB-Out): what is wanted, what the peer has, and the difference.
 
-The owner states the whole wanted set; the difference is written when the peer can take it, many prefixes to a message.
+The owner states the whole wanted set, or what of it changes; the difference to what the peer has is written when the
+peer can take it, many prefixes to a message.
 """
 
 from __future__ import annotations
@@ -98,6 +99,16 @@ class AdjRibOut:
         self._dirty.update((prefix, None) for prefix in old if prefix not in routes)
         self._dirty.update((prefix, None) for prefix, path in routes.items() if old.get(prefix) != path)
         self._wanted = dict(routes)
+
+    def change(self, changes: Mapping[Prefix, Path | None]) -> None:
+        """Want these prefixes with these paths, or no longer (None), and all others as before."""
+        for prefix, path in changes.items():
+            if path is None:
+                if self._wanted.pop(prefix, None) is not None:
+                    self._dirty[prefix] = None
+            elif self._wanted.get(prefix) != path:
+                self._wanted[prefix] = path
+                self._dirty[prefix] = None
 
     def drain(self) -> None:
         """Mark every route as about to go away (RFC 8326)."""

@@ -123,6 +123,11 @@ class Session:
         self._routes.replace(routes)
         self._flush(now)
 
+    def change(self, changes: Mapping[Prefix, Path | None], now: float) -> None:
+        """Announce these prefixes with these paths from now on, or no longer (None); all others stay as they are."""
+        self._routes.change(changes)
+        self._flush(now)
+
     def drain(self, now: float) -> None:
         """Announce every route again with GRACEFUL_SHUTDOWN, so that the peer prefers others (RFC 8326)."""
         self._routes.drain()

@@ -48,7 +48,7 @@ def test_what_was_a_load_balancer_is_cleaned() -> None:
             await cluster.until(lambda: cluster.of("web")["metadata"]["annotations"] == {"other": "stays"})
             assert cluster.address("web") == ""
             assert cluster.of("web")["status"]["conditions"] == []
-            assert cluster.events() == ["web IPAllocated", "web ClearAssignment"]
+            await cluster.until(lambda: cluster.events() == ["web IPAllocated", "web ClearAssignment"])
 
     in_cluster(test)
 

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
-from lab.balancer.model import Asn, DynamicAsn, LargeCommunity
+from lab.balancer.model import Asn, DynamicAsn, LargeCommunity, PeerName
 from lab.balancer.service import Node
-from lab.balancer.speaker.advertisements import announcements, routes
+from lab.balancer.speaker.advertisements import announcements
 from lab.balancer.speaker.peers import UnsupportedPeerError, Wishes, router_id, wishes
+from lab.balancer.speaker.table import Table
+from lab.kube.resources import ObjectKey
 from lab.wire import bgp
 from tests.unit.balancer.speaker.situations import advertisement, peer
 
@@ -21,11 +23,11 @@ NET = advertisement("net", local_pref=1000, aggregation_length=24)
 
 
 def told(*wanted: Any, peers: tuple[str, ...] = ("one",)) -> dict[str, dict[str, bgp.Path]]:
-    found = routes(
-        [each for addresses, ads in wanted for each in announcements(addresses, ads)],
-        [peer(n) for n in peers],
-    )
-    return {name: {str(p): path for p, path in table.items()} for name, table in found.items()}
+    table = Table()
+    for number, (addresses, ads) in enumerate(wanted):
+        table.want(ObjectKey("default", f"s{number}"), announcements(addresses, ads))
+    found = table.routes([PeerName(name) for name in peers])
+    return {name: {str(p): path for p, path in routes.items()} for name, routes in found.items()}
 
 
 def test_two_advertisements_give_two_prefixes() -> None:
