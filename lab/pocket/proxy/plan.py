@@ -26,6 +26,7 @@ class Plan:
         self._node = Node()
         self._entries: dict[ObjectKey, dict[PortName, Entry]] = {}
         self._fragments: dict[ObjectKey, tuple[Fragment, ...]] = {}
+        self._health: dict[ObjectKey, Mapping[int, Health]] = {}
         self._endpoints = 0
 
     def set_node(self, node: Node) -> None:
@@ -40,12 +41,15 @@ class Plan:
         """Take over a Service and its EndpointSlices; None means that it is gone."""
         old = self._entries.pop(key, {})
         self._fragments.pop(key, None)
+        self._health.pop(key, None)
         entries = self._read(service, slices) if service else {}
         large = self._large
         self._endpoints += _count(entries) - _count(old)
         if entries:
             self._entries[key] = entries
             self._fragments[key] = self._write(entries)
+        if health := _health(key, entries):
+            self._health[key] = health
         if large != self._large:
             self._write_all()
 
@@ -54,23 +58,14 @@ class Plan:
         ordered = sorted(self._fragments)
         return rule_set((fragment for key in ordered for fragment in self._fragments[key]), self.family)
 
-    def entries(self) -> Mapping[object, Entry]:
-        """Return every service port with its endpoints."""
-        return {
-            (*name, entry[0].protocol): entry
-            for ports in self._entries.values()
-            for name, entry in ports.items()
-        }
+    def entries(self, key: ObjectKey) -> Mapping[object, Entry]:
+        """Return the ports of a Service with their endpoints."""
+        ports = self._entries.get(key, {})
+        return {(*name, entry[0].protocol): entry for name, entry in ports.items()}
 
     def health(self) -> Mapping[int, Health]:
         """Return what to answer on each healthCheckNodePort."""
-        found = {}
-        for key, ports in self._entries.items():
-            local = {e.ip for _, endpoints in ports.values() for e in endpoints if e.local and e.ready}
-            for port, _ in ports.values():
-                if port.health_check_node_port:
-                    found[port.health_check_node_port] = Health(*key, len(local))
-        return found
+        return {port: health for found in self._health.values() for port, health in found.items()}
 
     @property
     def _large(self) -> bool:
@@ -89,6 +84,14 @@ class Plan:
 
     def _write_all(self) -> None:
         self._fragments = {key: self._write(entries) for key, entries in self._entries.items()}
+
+
+def _health(key: ObjectKey, entries: Mapping[PortName, Entry]) -> Mapping[int, Health]:
+    ports = {port.health_check_node_port for port, _ in entries.values() if port.health_check_node_port}
+    if not ports:
+        return {}
+    local = {e.ip for _, endpoints in entries.values() for e in endpoints if e.local and e.ready}
+    return {port: Health(*key, len(local)) for port in ports}
 
 
 def _count(entries: Mapping[PortName, Entry]) -> int:

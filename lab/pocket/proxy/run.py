@@ -16,7 +16,7 @@ from lab.kube.client import Client
 from lab.kube.resources import ENDPOINT_SLICES, NODES, SERVICES, Json, ObjectKey
 from lab.kube.watch import Change, Reflector, without_managed_fields
 from lab.pocket.proxy.chains import Node
-from lab.pocket.proxy.conntrack import Entry, forget, stale_flows
+from lab.pocket.proxy.conntrack import forget, stale_flows
 from lab.pocket.proxy.health import HealthServers, listen
 from lab.pocket.proxy.iptables import Iptables
 from lab.pocket.proxy.model import Family
@@ -25,6 +25,10 @@ from lab.pocket.proxy.plan import Plan
 log = Log(__name__)
 COALESCE: Final = 0.005
 """Seconds to wait for further changes before writing: events of one cause arrive together."""
+REST: Final = 4.0
+"""Seconds of rest for each second that the last writing took: while many Services change, the rules of all follow less
+often (kube-proxy: minSyncPeriod)."""
+LONGEST_REST: Final = 10.0
 RETRY: Final = 1.0
 CHECK: Final = 30.0
 """Seconds between looks at whether someone flushed the tables."""
@@ -68,13 +72,16 @@ class Proxy:
     async def _apply_forever(self) -> Never:
         for reflector in (self._services, self._slices, self._nodes):
             await reflector.synced.wait()
+        clock = asyncio.get_running_loop().time
         while True:
+            began = clock()
             try:
                 await self._apply()
             except CommandError as error:
                 log.warning("could not write the rules, will try again", error=error.message)
                 await asyncio.sleep(RETRY)
                 continue
+            await asyncio.sleep(min(REST * (clock() - began), LONGEST_REST))
             await self._wait()
 
     async def _wait(self) -> None:
@@ -95,7 +102,7 @@ class Proxy:
         for key in dirty:
             slices = list(self._slices_of.get(key, {}).values())
             for side in self._sides:
-                side.plan.update(key, self._services.store.get(key), slices)
+                side.update(key, self._services.store.get(key), slices)
         for side in self._sides:
             await side.apply()
         await self._health.serve(
@@ -137,13 +144,18 @@ class _Side:
     def __init__(self, family: Family, node_name: str) -> None:
         self.plan = Plan(family, node_name)
         self.iptables = Iptables(family)
-        self._entries: Mapping[object, Entry] = {}
+        self._stale: dict[tuple[str, ...], None] = {}
+        """Flows to forget when the rules are written."""
+
+    def update(self, key: ObjectKey, service: Json | None, slices: Sequence[Json]) -> None:
+        before = self.plan.entries(key)
+        self.plan.update(key, service, slices)
+        self._stale.update(dict.fromkeys(stale_flows(before, self.plan.entries(key))))
 
     async def apply(self) -> None:
         await self.iptables.apply(self.plan.rule_set())
-        entries = self.plan.entries()
-        before, self._entries = self._entries, entries
-        await forget(stale_flows(before, entries), self.plan.family)
+        stale, self._stale = list(self._stale), {}
+        await forget(stale, self.plan.family)
 
 
 _PROGRAMS: Final = {Family.IPV4: "iptables-restore", Family.IPV6: "ip6tables-restore"}
