@@ -8,11 +8,12 @@ import time
 from base64 import b64decode
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from lab.pocket.apiserver.errors import unauthorized
 from lab.pocket.apiserver.users import ANONYMOUS, AUTHENTICATED, User, service_account
-from lab.pocket.store import Key, Object, Store
+from lab.pocket.store import Key, Object, Row, Store
 from lab.pocket.tokens import ISSUER, Claims, TokenSigner
 
 BOOTSTRAP_TOKEN = re.compile(r"([a-z0-9]{6})\.([a-z0-9]{16})")
@@ -71,7 +72,7 @@ class Authenticator:
 
     def _exists(self, key: Key, uid: str | None) -> bool:
         row = self._store.get(key)
-        return row is not None and row.decoded()["metadata"]["uid"] == uid
+        return row is not None and _uid(row) == uid
 
     def _bootstrap_user(self, token_id: str, token_secret: str) -> User | None:
         row = self._store.get(Key("secrets", "kube-system", f"bootstrap-token-{token_id}"))
@@ -90,6 +91,13 @@ class Authenticator:
             return None
         groups = [group for group in data.get("auth-extra-groups", "").split(",") if group]
         return User(f"system:bootstrap:{token_id}", ("system:bootstrappers", *groups, AUTHENTICATED))
+
+
+@lru_cache(maxsize=256)
+def _uid(row: Row) -> str:
+    """Return the UID of an object that many requests ask for while it stays as it is."""
+    uid: str = row.decoded()["metadata"]["uid"]
+    return uid
 
 
 def claims_for(
