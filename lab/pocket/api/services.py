@@ -7,10 +7,10 @@ create: `allocate`, then validation; update: `drop_type_dependent`, `allocate` w
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_address
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from lab.pocket.api import families
 from lab.pocket.api.errors import AllocationError, InvalidError
@@ -19,8 +19,9 @@ from lab.pocket.api.field import invalid
 __all__ = ["Pools", "Used", "allocate", "drop_type_dependent", "holdings"]
 
 Object = dict[str, Any]
+T = TypeVar("T")
 _OPEN_TYPES = {"NodePort", "LoadBalancer"}
-_RANDOM = random.SystemRandom()
+_RANDOM = random.Random()  # noqa: S311  spreads allocations, protects nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,10 +37,21 @@ class Pools:
 
 @dataclass(slots=True)
 class Used:
-    """Cluster IPs and node ports of all Services."""
+    """Cluster IPs and node ports of some Services."""
 
     addresses: set[str] = field(default_factory=set)
     node_ports: set[int] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class Taken(Generic[T]):
+    """What is in use anywhere, less what one Service holds itself; asked, and never copied."""
+
+    everywhere: tuple[Container[T], ...]
+    own: Container[T]
+
+    def __contains__(self, wanted: object) -> bool:
+        return wanted not in self.own and any(wanted in used for used in self.everywhere)
 
 
 def holdings(service: Object | None) -> Used:
@@ -51,8 +63,8 @@ def holdings(service: Object | None) -> Used:
     return Used({address for address in spec.get("clusterIPs", ()) if address not in {"", "None"}}, ports)
 
 
-def allocate(service: Object, old: Object | None, *, pools: Pools, used: Used) -> None:
-    """Complete `service`, a defaulted one, in place; `used` stays as it is and may include what `old` holds.
+def allocate(service: Object, old: Object | None, *, pools: Pools, used: Sequence[Used]) -> None:
+    """Complete `service`, a defaulted one, in place; `used` stay as they are and may include what `old` holds.
 
     Raises InvalidError for wishes that cannot be met, AllocationError when a pool is empty.
     """
@@ -63,10 +75,10 @@ def allocate(service: Object, old: Object | None, *, pools: Pools, used: Used) -
     if service["spec"]["type"] == "ExternalName":
         service["spec"].pop("internalTrafficPolicy", None)
     before = holdings(old)
-    _allocate_addresses(service, old, pools, used.addresses - before.addresses)
-    _allocate_ports(
-        service, old, _Ports(pools.node_ports, used.node_ports - before.node_ports, before.node_ports)
-    )
+    addresses = Taken(tuple(each.addresses for each in used), before.addresses)
+    ports = Taken(tuple(each.node_ports for each in used), before.node_ports)
+    _allocate_addresses(service, old, pools, addresses)
+    _allocate_ports(service, old, _Ports(pools.node_ports, ports, before.node_ports))
 
 
 def drop_type_dependent(service: Object, old: Object) -> None:
@@ -138,7 +150,7 @@ def _keep_allocated(service: Object, old: Object) -> None:
         new["healthCheckNodePort"] = was.get("healthCheckNodePort", 0)
 
 
-def _allocate_addresses(service: Object, old: Object | None, pools: Pools, taken: set[str]) -> None:
+def _allocate_addresses(service: Object, old: Object | None, pools: Pools, taken: Container[str]) -> None:
     spec = service["spec"]
     if not families.needs_addresses(service) or spec.get("clusterIPs", [""])[:1] == ["None"]:
         return
@@ -155,7 +167,9 @@ def _allocate_addresses(service: Object, old: Object | None, pools: Pools, taken
     spec["clusterIP"], spec["clusterIPs"] = addresses[0], addresses
 
 
-def _address(addresses: list[str], index: int, network: IPv4Network | IPv6Network, taken: set[str]) -> str:
+def _address(
+    addresses: list[str], index: int, network: IPv4Network | IPv6Network, taken: Container[str]
+) -> str:
     asked = addresses[index]
     if not asked:
         return _free_address(network, taken)
@@ -173,7 +187,7 @@ def _reserved(network: IPv4Network | IPv6Network) -> set[str]:
     return {str(network[0]), str(network[-1])} if network.version == 4 else {str(network[0])}
 
 
-def _free_address(network: IPv4Network | IPv6Network, taken: set[str]) -> str:
+def _free_address(network: IPv4Network | IPv6Network, taken: Container[str]) -> str:
     """Return a random free address, from the upper part of the network as long as there is one.
 
     Kubernetes leaves the lower part to addresses that people choose (KEP-3070).
@@ -201,40 +215,44 @@ def _free(is_taken: Callable[[int], bool], first: int, last: int) -> int | None:
 class _Ports:
     """Node ports being handed out to one Service."""
 
-    def __init__(self, pool: range, taken: set[int], kept: set[int]) -> None:
+    def __init__(self, pool: range, taken: Container[int], kept: Container[int]) -> None:
         self._pool = pool
-        self._taken = set(taken)
+        self._taken = taken
         self._kept = kept
+        self._claimed: set[int] = set()
 
     def claim(self, number: int, path: str) -> None:
         """Take a port that the client asks for; one that the Service already had is its own."""
         why = self._refusal(number)
         if why:
             raise InvalidError([invalid(path, number, why)])
-        self._taken.add(number)
+        self._claimed.add(number)
 
     def claim_health_check(self, number: int) -> None:
         why = self._refusal(number)
         if why:
             raise AllocationError(f"failed to allocate requested HealthCheck NodePort {number}: {why}")
-        self._taken.add(number)
+        self._claimed.add(number)
 
     def _refusal(self, number: int) -> str:
-        if number in self._taken:
+        if number in self._claimed or number in self._taken:
             return "provided port is already allocated"
         if number in self._pool or number in self._kept:
             return ""
         last = self._pool[-1]
         return f"provided port is not in the valid range. The range of valid ports is {self._pool[0]}-{last}"
 
+    def _is_taken(self, number: int) -> bool:
+        return number in self._claimed or number in self._kept or number in self._taken
+
     def free(self) -> int:
         size = len(self._pool)
         chosen = min(max(16, size // 32), 128) if size > 16 else 0
         start = self._pool[0]
         for first, last in ((start + chosen, self._pool[-1]), (start, start + chosen - 1)):
-            number = _free((self._taken | self._kept).__contains__, first, last)
+            number = _free(self._is_taken, first, last)
             if number is not None:
-                self._taken.add(number)
+                self._claimed.add(number)
                 return number
         raise AllocationError("failed to allocate a nodePort: range is full")
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from ipaddress import ip_network
 
 from lab.pocket.api import services
 from lab.pocket.api.services import Pools, Used
-from lab.pocket.store import Compacted, Object, Store
+from lab.pocket.store import Compacted, Object, Row, Store
 
 SERVICES = "services"
 
@@ -34,12 +35,9 @@ class Allocations:
             services.drop_type_dependent(service, old)
         services.allocate(service, old, pools=self._pools, used=self._in_use())
 
-    def _in_use(self) -> Used:
+    def _in_use(self) -> list[Used]:
         self._follow()
-        used = Used(set(self._used.addresses), set(self._used.node_ports))
-        for row in self._store.in_flight(SERVICES):
-            _add(used, row.decoded())
-        return used
+        return [self._used, *map(_held, self._store.in_flight(SERVICES))]
 
     def _follow(self) -> None:
         try:
@@ -49,18 +47,22 @@ class Allocations:
         if events is None:
             self._used = Used()
             for row in self._store.rows(SERVICES):
-                _add(self._used, row.decoded())
+                self._add(_held(row))
         for event in events or ():
             if event.previous is not None:
-                held = services.holdings(event.previous.decoded())
+                held = _held(event.previous)
                 self._used.addresses -= held.addresses
                 self._used.node_ports -= held.node_ports
             if event.type != "DELETED":
-                _add(self._used, event.row.decoded())
+                self._add(_held(event.row))
         self._revision = self._store.revision
 
+    def _add(self, held: Used) -> None:
+        self._used.addresses |= held.addresses
+        self._used.node_ports |= held.node_ports
 
-def _add(used: Used, service: Object) -> None:
-    held = services.holdings(service)
-    used.addresses |= held.addresses
-    used.node_ports |= held.node_ports
+
+@lru_cache(maxsize=256)
+def _held(row: Row) -> Used:
+    """Return what a Service holds; a row in flight is asked for by every Service that is made meanwhile."""
+    return services.holdings(row.decoded())

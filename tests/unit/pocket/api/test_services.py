@@ -30,7 +30,7 @@ def completed(obj: Object) -> Object:
 
 def stored(obj: Object) -> Object:
     made = completed(obj)
-    services.allocate(made, None, pools=POOLS, used=services.Used())
+    services.allocate(made, None, pools=POOLS, used=[])
     made["metadata"] |= {"resourceVersion": "1", "uid": "u"}
     return made
 
@@ -47,7 +47,7 @@ def created(body: Object) -> Object:
     if "generateName" in new["metadata"]:
         new["metadata"]["name"] = f"{new['metadata']['generateName']}abcde"
     new["status"] = {"loadBalancer": {}}
-    services.allocate(new, None, pools=POOLS, used=EVERYTHING)
+    services.allocate(new, None, pools=POOLS, used=[EVERYTHING])
     if errors := validation.create_errors(new, namespaced=True):
         raise InvalidError(errors)
     return new
@@ -57,7 +57,7 @@ def updated(old: Object, patch: Object) -> Object:
     new = completed(merge_patch.apply(old, patch))
     new["status"] = old["status"]
     services.drop_type_dependent(new, old)
-    services.allocate(new, old, pools=POOLS, used=EVERYTHING)
+    services.allocate(new, old, pools=POOLS, used=[EVERYTHING])
     if errors := validation.update_errors(new, old):
         raise InvalidError(errors)
     return new
@@ -158,30 +158,30 @@ def test_every_address_and_port_is_given_once_and_then_none_is_left() -> None:
     used = services.Used()
     for _ in range(14):
         one = small(type="NodePort")
-        services.allocate(one, None, pools=pools, used=used)
+        services.allocate(one, None, pools=pools, used=[used])
         held = services.holdings(one)
         assert not held.addresses & used.addresses
         assert not held.node_ports & used.node_ports
         used.addresses |= held.addresses
         used.node_ports |= held.node_ports
     with pytest.raises(AllocationError, match="is full"):
-        services.allocate(small(), None, pools=pools, used=used)
+        services.allocate(small(), None, pools=pools, used=[used])
     used.node_ports |= set(pools.node_ports)
     with pytest.raises(AllocationError, match="nodePort"):
         services.allocate(
             small(type="NodePort", clusterIP="192.0.2.1"),
             None,
             pools=pools,
-            used=services.Used(set(), used.node_ports),
+            used=[services.Used(set(), used.node_ports)],
         )
 
 
 def test_a_single_stack_cluster_refuses_two_families() -> None:
     pools = services.Pools(networks=(ip_network("10.96.0.0/16"),))
     with pytest.raises(InvalidError, match="this cluster is not configured for dual-stack services"):
-        services.allocate(small(ipFamilyPolicy="RequireDualStack"), None, pools=pools, used=services.Used())
+        services.allocate(small(ipFamilyPolicy="RequireDualStack"), None, pools=pools, used=[])
     with pytest.raises(InvalidError, match="not configured on this cluster"):
-        services.allocate(small(ipFamilies=["IPv6"]), None, pools=pools, used=services.Used())
+        services.allocate(small(ipFamilies=["IPv6"]), None, pools=pools, used=[])
     one = small(ipFamilyPolicy="PreferDualStack")
-    services.allocate(one, None, pools=pools, used=services.Used())
+    services.allocate(one, None, pools=pools, used=[])
     assert one["spec"]["ipFamilies"] == ["IPv4"]
