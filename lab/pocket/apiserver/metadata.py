@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import secrets
+import time
 import uuid
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from lab.pocket.apiserver.errors import About, bad_request, conflict, modified
@@ -38,7 +40,12 @@ TYPES: dict[str, type | tuple[type, ...]] = {
 
 def now() -> str:
     """Return this moment as Kubernetes writes it."""
-    return timestamp(datetime.now(UTC))
+    return _second(int(time.time()))
+
+
+@lru_cache(maxsize=1)
+def _second(number: int) -> str:
+    return timestamp(datetime.fromtimestamp(number, UTC))
 
 
 def timestamp(moment: datetime) -> str:

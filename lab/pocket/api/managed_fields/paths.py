@@ -8,6 +8,7 @@ Source: https://kubernetes.io/docs/reference/using-api/server-side-apply/ and si
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -35,8 +36,12 @@ def _collect(fields: dict[str, Any], path: Path, found: list[Path]) -> None:
             found.append((*path, element))
 
 
-def to_fields_v1(paths: Iterable[Path]) -> dict[str, Any]:
-    """Return FieldsV1 of a set of paths; a member that has members below it is marked with "."."""
+@lru_cache(maxsize=1024)
+def to_fields_v1(paths: Paths) -> dict[str, Any]:
+    """Return FieldsV1 of a set of paths; a member that has members below it is marked with ".".
+
+    Objects of one kind that one client writes mostly have the same fields: what is returned is shared, not to be changed.
+    """
     fields: dict[str, Any] = {}
     members = sorted(paths)
     for path, following in zip(members, [*members[1:], ()], strict=False):

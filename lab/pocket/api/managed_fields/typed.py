@@ -113,21 +113,22 @@ def _inner(old: Any, new: Any, node: Node) -> Compare | None:
 
     Null and absence go with anything, as long as the other side has members or entries.
     """
-    sides = [value for value in (old, new) if value is not _ABSENT and value is not None]
-    if not sides or not isinstance(sides[0], dict | list):
-        return None
-    if all(_is_map(value, node) for value in sides) and any(sides):
+    left, right = (None if value is _ABSENT else value for value in (old, new))
+    one = right if left is None else left
+    other = one if right is None else right
+    if _is_map(one, node) and _is_map(other, node) and (one or other):
         return _compare_members
-    return _compare_entries if all(_is_list(value, node) for value in sides) else None
+    return _compare_entries if _is_list(one, node) and _is_list(other, node) else None
 
 
 def _compare_members(old: Any, new: Any, node: Node, path: Path, result: Comparison) -> None:
-    before = {element: (item, child) for element, item, child in _members(_or({}, old), node)}
-    after = {element: (item, child) for element, item, child in _members(_or({}, new), node)}
-    for element in before.keys() | after.keys():
-        child = (before.get(element) or after[element])[1]
-        left, right = (side.get(element, (_ABSENT, {}))[0] for side in (before, after))
-        _compare(left, right, child, (*path, element), result)
+    before, after = _or({}, old), _or({}, new)
+    properties, rest = node.get("properties", {}), node.get("additionalProperties")
+    for name in before.keys() | after.keys():
+        left, right = before.get(name, _ABSENT), after.get(name, _ABSENT)
+        if left != right:
+            child = properties.get(name, rest)
+            _compare(left, right, child if isinstance(child, dict) else {}, (*path, f"f:{name}"), result)
 
 
 def _compare_entries(old: Any, new: Any, node: Node, path: Path, result: Comparison) -> None:
