@@ -56,14 +56,15 @@ def unset(schema: Schema, field: str) -> Any:
 def process(obj: dict[str, Any], schema: Schema, *, old: dict[str, Any] | None = None) -> Processed:
     """Prune, default and validate a decoded body; the argument stays as it was.
 
-    `old` is the stored object of an update, for CEL's transition rules. For a built-in kind this is only the decoding:
-    `lab.pocket.api.defaults` and `.validation` come after it. Look at `malformed` first, then at `unknown_fields` as
+    `old` is the stored object of an update, for CEL's transition rules; for a built-in kind the result shares with it
+    what has not changed. For such a kind this is only the decoding: `lab.pocket.api.defaults` and `.validation` come
+    after it. Look at `malformed` first, then at `unknown_fields` as
     the request's fieldValidation says, then at `errors`.
     """
     unknown: list[str] = []
     try:
         if schema.native:
-            return Processed(decode(obj, schema.root, unknown), unknown_fields=unknown)
+            return Processed(decode(obj, schema.root, unknown, known=old), unknown_fields=unknown)
         result = complete(obj, schema.root, definition(OBJECT_META), unknown)
     except MalformedError as error:
         return Processed({}, malformed=error.message)

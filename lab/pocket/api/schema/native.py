@@ -24,12 +24,17 @@ class MalformedError(ApiError):
     """The JSON does not fit the Go type; the sentence is that of Go's decoder."""
 
 
-def decode(value: Any, node: Node, unknown: list[str], path: str = "") -> Any:
+def decode(
+    value: Any, node: Node, unknown: list[str], path: str = "", *, known: dict[str, Any] | None = None
+) -> Any:
     """Return `value` as the kind's Go struct would hold and write it; paths that it lacks go to `unknown`.
 
-    Raises MalformedError.
+    `known` was decoded before: what has not changed since is taken from it, and shared with it. Raises MalformedError.
     """
-    return _decode(value, node, _Place(unknown, path, "", ""))
+    place = _Place(unknown, path, "", "")
+    if known is not None and "properties" in node:
+        return _struct(value, node, place, known)
+    return _decode(value, node, place)
 
 
 class _Place:
@@ -71,7 +76,7 @@ def _decode(value: Any, node: Node, place: _Place) -> Any:
     return _scalar(value, node, place)
 
 
-def _struct(value: Any, node: Node, place: _Place) -> dict[str, Any]:
+def _struct(value: Any, node: Node, place: _Place, known: dict[str, Any] | None = None) -> dict[str, Any]:
     if value is None:
         value = {}
     if not isinstance(value, dict):
@@ -81,10 +86,15 @@ def _struct(value: Any, node: Node, place: _Place) -> dict[str, Any]:
     result = {}
     for name, inner in value.items():
         child = properties.get(name)
+        before = known.get(name) if known else None
         if child is None:
             place.unknown.append(_join(place.path, name))
+        elif before is not None and before == inner:
+            result[name] = before
         elif inner is not None:
-            decoded = _decode(inner, child, place.child(name, struct))
+            below = place.child(name, struct)
+            changed = isinstance(before, dict) and "properties" in child
+            decoded = _struct(inner, child, below, before) if changed else _decode(inner, child, below)
             if decoded in _EMPTY and "x-always" in child and "properties" not in child:
                 decoded = None
             if "x-pointer" in child or "x-always" in child or decoded not in _ZEROS:
