@@ -86,23 +86,28 @@ def _struct(value: Any, node: Node, place: _Place, known: dict[str, Any] | None 
     result = {}
     for name, inner in value.items():
         child = properties.get(name)
-        before = known.get(name) if known else None
         if child is None:
             place.unknown.append(_join(place.path, name))
-        elif before is not None and before == inner:
+            continue
+        before = known.get(name) if known else None
+        if before is not None and before == inner:
             result[name] = before
         elif inner is not None:
-            below = place.child(name, struct)
-            changed = isinstance(before, dict) and "properties" in child
-            decoded = _struct(inner, child, below, before) if changed else _decode(inner, child, below)
-            if decoded in _EMPTY and "x-always" in child and "properties" not in child:
-                decoded = None
+            decoded = _member(inner, child, place.child(name, struct), before)
             if "x-pointer" in child or "x-always" in child or decoded not in _ZEROS:
                 result[name] = decoded
     for name in _always(node):
         if name not in result:
             result[name] = zero(properties[name])
     return result
+
+
+def _member(value: Any, node: Node, place: _Place, known: Any) -> Any:
+    """Decode a member of a struct, None for an empty list or map that Go writes as null."""
+    if "properties" in node:
+        return _struct(value, node, place, known if isinstance(known, dict) else None)
+    decoded = _decode(value, node, place)
+    return None if decoded in _EMPTY and "x-always" in node else decoded
 
 
 def _either(value: Any, node: Node, place: _Place) -> Any:
