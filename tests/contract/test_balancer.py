@@ -118,8 +118,12 @@ def test_a_service_gets_an_address_with_the_rights_of_the_manifests(run: Callabl
             ]
 
         assert "IPAllocated" in await until(told)
-        state = await cluster.client.get(CONFIGURATION_STATES, "controller", namespace=cluster.namespace)
-        assert state["status"]["result"] == "Valid"
+
+        async def valid() -> Any:
+            states = (await cluster.client.list(CONFIGURATION_STATES, namespace=cluster.namespace)).items
+            return [(state.get("status") or {}).get("result") for state in states] == ["Valid"]
+
+        await until(valid)
         assert cluster.controller.stop() == 0
         warnings = [line for line in cluster.controller.log() if line["level"] in {"warn", "error"}]
         assert warnings == []

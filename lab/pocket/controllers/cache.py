@@ -10,19 +10,22 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import Self
+from typing import Final, Self
 
 from lab.kube.resources import Json, ObjectKey, Resource
 
+SERVICE_NAME: Final = "kubernetes.io/service-name"
+"""Label of EndpointSlices."""
 NOTHING: Mapping[ObjectKey, Json] = MappingProxyType({})
 
 
 class Cache:
-    """Objects by resource, and by the uid of the controller that owns them. Objects are shared: do not change them."""
+    """Objects by resource, by the uid of the controller that owns them, and by Service. They are shared: do not change them."""
 
     def __init__(self) -> None:
         self._objects: dict[Resource, dict[ObjectKey, Json]] = defaultdict(dict)
         self._owned: dict[str, dict[tuple[Resource, ObjectKey], Json]] = defaultdict(dict)
+        self._of_service: dict[tuple[Resource, ObjectKey], dict[ObjectKey, Json]] = defaultdict(dict)
         self._deleted: set[str] = set()
 
     @classmethod
@@ -48,6 +51,10 @@ class Cache:
         """Return the objects of a resource that the object with this uid controls."""
         return [item for (kind, _), item in self._owned.get(uid, {}).items() if kind == resource]
 
+    def of_service(self, resource: Resource, service: ObjectKey) -> list[Json]:
+        """Return the objects of a resource whose label names the Service."""
+        return list(self._of_service.get((resource, service), {}).values())
+
     def put(self, resource: Resource, item: Json) -> bool:
         """Take over an object; False when a newer state of it, or its deletion, is known already."""
         key = ObjectKey.of(item)
@@ -59,6 +66,8 @@ class Cache:
         self._objects[resource][key] = item
         if uid := controller_uid(item):
             self._owned[uid][resource, key] = item
+        if service := _service_of(item):
+            self._of_service[resource, service][key] = item
         return True
 
     def remove(self, resource: Resource, key: ObjectKey, *, uid: str = "", confirmed: bool = True) -> None:
@@ -78,6 +87,11 @@ class Cache:
             self._owned[uid].pop((resource, key), None)
             if not self._owned[uid]:
                 del self._owned[uid]
+        service = _service_of(item)
+        if service and (resource, service) in self._of_service:
+            self._of_service[resource, service].pop(key, None)
+            if not self._of_service[resource, service]:
+                del self._of_service[resource, service]
 
 
 def controller_uid(item: Json) -> str:
@@ -87,6 +101,11 @@ def controller_uid(item: Json) -> str:
             uid: str = owner["uid"]
             return uid
     return ""
+
+
+def _service_of(item: Json) -> ObjectKey | None:
+    name = (item["metadata"].get("labels") or {}).get(SERVICE_NAME)
+    return ObjectKey(item["metadata"].get("namespace", ""), name) if name else None
 
 
 def _older(item: Json, known: Json) -> bool:

@@ -48,6 +48,7 @@ class Collector:
                     self._queue.retry(key)
                 else:
                     self._queue.succeeded(key)
+                self._queue.done(key)
         raise AssertionError("runs until cancelled")
 
     async def _rediscover(self, group: asyncio.TaskGroup) -> Never:

@@ -13,11 +13,10 @@ from ipaddress import ip_address
 from typing import Any, Final, NamedTuple
 
 from lab.kube.resources import ENDPOINT_SLICES, ENDPOINTS, NODES, PODS, SERVICES, Json, ObjectKey, Resource
-from lab.pocket.controllers.cache import Cache
+from lab.pocket.controllers.cache import SERVICE_NAME, Cache
 from lab.pocket.controllers.objects import is_finished, is_ready, is_terminating, labels_of, owner_reference
 from lab.pocket.controllers.writes import NOTHING_TO_DO, Create, Delete, Replace, Result, Write
 
-SERVICE_NAME: Final = "kubernetes.io/service-name"
 MANAGED_BY: Final = "endpointslice.kubernetes.io/managed-by"
 MANAGER: Final = "endpointslice-controller.k8s.io"
 HEADLESS: Final = "service.kubernetes.io/headless"
@@ -42,6 +41,7 @@ class Endpoints:
     """Writes, for each Service with a selector, its EndpointSlices and the older Endpoints object."""
 
     name = "endpoint-slice-controller"
+    workers = 16
     reads = (SERVICES, PODS, NODES, ENDPOINT_SLICES, ENDPOINTS)
 
     def keys(self, cache: Cache, resource: Resource, item: Json) -> Iterable[ObjectKey]:
@@ -61,11 +61,7 @@ class Endpoints:
     def reconcile(self, cache: Cache, key: ObjectKey, now: datetime) -> Result:
         del now
         service = cache.get(SERVICES, key.name, namespace=key.namespace)
-        slices = [
-            each
-            for each in cache.within(ENDPOINT_SLICES, key.namespace)
-            if _is_ours(each) and labels_of(each)[SERVICE_NAME] == key.name
-        ]
+        slices = [each for each in cache.of_service(ENDPOINT_SLICES, key) if _is_ours(each)]
         if service is None or is_terminating(service):
             known = cache.get(ENDPOINTS, key.name, namespace=key.namespace)
             orphaned = [known] if known and ENDPOINTS_MANAGER.items() <= labels_of(known).items() else []

@@ -33,6 +33,7 @@ class ServiceAccounts:
     """Keeps the default ServiceAccount and the cluster's CA certificate in every namespace."""
 
     name = "serviceaccount-controller"
+    workers = 1
     reads = (NAMESPACES, SERVICE_ACCOUNTS, CONFIG_MAPS)
 
     def __init__(self, ca: str) -> None:
@@ -74,6 +75,7 @@ class PodCollector:
     """Removes pods of nodes that are gone, and pods that were asked to end before they had a node."""
 
     name = "pod-garbage-collector-controller"
+    workers = 1
     reads = (PODS, NODES)
 
     def __init__(self, *, quarantine: float = 40.0) -> None:

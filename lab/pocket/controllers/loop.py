@@ -30,6 +30,10 @@ class Controller(Protocol):
         """The component that its Events name, as Kubernetes calls it."""
 
     @property
+    def workers(self) -> int:
+        """How many keys it may reconcile at a time; more than one where no key's writes matter to another's."""
+
+    @property
     def reads(self) -> Sequence[Resource]:
         """The resources whose changes may concern it."""
 
@@ -41,10 +45,12 @@ class Controller(Protocol):
 
 
 class Queue:
-    """Keys to reconcile: each at most once, with delays for those that shall wait."""
+    """Keys to reconcile: each at most once and never by two workers, with delays for those that shall wait."""
 
     def __init__(self) -> None:
         self._ready: dict[ObjectKey, None] = {}
+        self._working: set[ObjectKey] = set()
+        self._again: set[ObjectKey] = set()
         self._timers: dict[ObjectKey, asyncio.TimerHandle] = {}
         self._backoffs: dict[ObjectKey, Backoff] = {}
         self._wake = asyncio.Event()
@@ -52,6 +58,9 @@ class Queue:
     def add(self, key: ObjectKey) -> None:
         if timer := self._timers.pop(key, None):
             timer.cancel()
+        if key in self._working:
+            self._again.add(key)
+            return
         self._ready[key] = None
         self._wake.set()
 
@@ -73,12 +82,21 @@ class Queue:
         self._backoffs.pop(key, None)
 
     async def get(self) -> ObjectKey:
+        """Wait for a key; the caller says `done` when it has worked on it."""
         while not self._ready:
             self._wake.clear()
             await self._wake.wait()
         key = next(iter(self._ready))
         del self._ready[key]
+        self._working.add(key)
         return key
+
+    def done(self, key: ObjectKey) -> None:
+        """Nobody works on the key any longer: it may be handed out again, and is if it was added meanwhile."""
+        self._working.discard(key)
+        if key in self._again:
+            self._again.discard(key)
+            self.add(key)
 
 
 class Loop:
@@ -108,7 +126,8 @@ class Loop:
                 await reflector.synced.wait()
             for controller, queue in self._queues.items():
                 group.create_task(self._recorders[controller].run())
-                group.create_task(self._work(controller, queue))
+                for _ in range(controller.workers):
+                    group.create_task(self._work(controller, queue))
             while True:
                 await asyncio.sleep(RESYNC)
                 self._resync()
@@ -147,19 +166,25 @@ class Loop:
     async def _work(self, controller: Controller, queue: Queue) -> Never:
         while True:
             key = await queue.get()
-            try:
-                again = await self._reconcile(controller, key)
-            except ApiError as error:
-                log.info("will try again", controller=controller.name, object=str(key), error=error.message)
-                queue.retry(key)
-                continue
-            except Exception:  # the top of a controller's task: one object must not stop all others
-                log.exception("gave up for now", controller=controller.name, object=str(key))
-                queue.retry(key)
-                continue
-            queue.succeeded(key)
+            again = await self._attempt(controller, queue, key)
+            queue.done(key)
             if again is not None:
                 queue.add_after(key, again)
+
+    async def _attempt(self, controller: Controller, queue: Queue, key: ObjectKey) -> float | None:
+        """Reconcile a key; returns the seconds after which to look again. After a failure it is handed out later."""
+        try:
+            again = await self._reconcile(controller, key)
+        except ApiError as error:
+            log.info("will try again", controller=controller.name, object=str(key), error=error.message)
+            queue.retry(key)
+            return None
+        except Exception:  # the top of a controller's task: one object must not stop all others
+            log.exception("gave up for now", controller=controller.name, object=str(key))
+            queue.retry(key)
+            return None
+        queue.succeeded(key)
+        return again
 
     async def _reconcile(self, controller: Controller, key: ObjectKey) -> float | None:
         result = controller.reconcile(self.cache, key, self._now())

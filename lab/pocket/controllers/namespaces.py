@@ -48,6 +48,7 @@ class Namespaces:
                     self._queue.retry(key)
                 else:
                     self._queue.succeeded(key)
+                self._queue.done(key)
         raise AssertionError("runs until cancelled")
 
     def _changed(self, change: Change[Json]) -> None:

@@ -22,6 +22,7 @@ class Scheduler:
     """Binds pods to nodes, one at a time, so that each decision sees the one before."""
 
     name = NAME
+    workers = 1
     reads = (PODS, NODES)
 
     def __init__(self) -> None:

@@ -40,3 +40,17 @@ def test_adding_now_cancels_the_delay():
         return [await queue.get()].count(B)
 
     assert asyncio.run(scenario()) == 1
+
+
+def test_a_key_is_not_handed_out_twice_at_a_time():
+    async def scenario() -> list[ObjectKey]:
+        queue = Queue()
+        queue.add(A)
+        taken = await queue.get()
+        queue.add(A)
+        queue.add(B)
+        order = [await queue.get()]
+        queue.done(taken)
+        return [*order, await queue.get()]
+
+    assert asyncio.run(scenario()) == [B, A]
