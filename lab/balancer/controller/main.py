@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from lab.balancer.controller.controller import Controller
 from lab.balancer.controller.options import Options, read_options
+from lab.kits import unattended
 from lab.kits.http_server import serving
 from lab.kits.log import Log, start_logging
 from lab.kube.client import Client
@@ -36,5 +37,5 @@ def main(arguments: Sequence[str]) -> int:
     """Run until told to stop; returns the exit code."""
     options = read_options(arguments)
     start_logging(options.log_level)
-    asyncio.run(serve(options))
+    unattended.run(serve(options))
     return 0

@@ -12,6 +12,7 @@ from typing import Final
 
 from lab.balancer.speaker.options import Options, read_options
 from lab.balancer.speaker.speaker import Speaker
+from lab.kits import unattended
 from lab.kits.http_server import serving
 from lab.kits.log import Log, start_logging
 from lab.kube.client import Client
@@ -46,5 +47,6 @@ def main(arguments: Sequence[str]) -> int:
     """Run until told to stop; returns the exit code."""
     options = read_options(arguments)
     start_logging(options.log_level)
-    asyncio.run(serve(replace(options, uptime=float(UPTIME.read_text().split()[0]))))
+    options = replace(options, uptime=float(UPTIME.read_text().split()[0]))
+    unattended.run(serve(options), uvloop=False)  # it does not take the sockets of BGP as they are
     return 0

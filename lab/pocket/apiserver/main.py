@@ -10,6 +10,7 @@ import signal
 from collections.abc import Sequence
 from pathlib import Path
 
+from lab.kits import unattended
 from lab.pocket.apiserver.process import SERVICE_NETWORK, running
 
 log = logging.getLogger(__name__)
@@ -22,8 +23,7 @@ def main(arguments: Sequence[str]) -> None:
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)  # its errors are what clients sent
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a watch is a file descriptor
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_serve(**vars(options)))
+    unattended.run(_serve(**vars(options)))
 
 
 async def _serve(
@@ -37,15 +37,6 @@ async def _serve(
     async with serving as server:
         log.info("ready: %s, kubeconfig %s", server.url, server.kubeconfig)
         await stop.wait()
-
-
-def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:
-    """Return uvloop's event loop if there is one: a TLS watch then costs a fifth of the memory."""
-    try:
-        import uvloop  # noqa: PLC0415  optional
-    except ImportError:
-        return None
-    return uvloop.Loop
 
 
 def _parser() -> argparse.ArgumentParser:

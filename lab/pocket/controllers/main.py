@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final, Never
 
 from lab.errors import UsageError
+from lab.kits import unattended
 from lab.kits.log import LEVELS, start_logging
 from lab.kube.client import Client
 from lab.kube.config import load_config
@@ -41,7 +42,7 @@ def main(argv: Sequence[str]) -> None:
     start_logging(options.log_level)
     client = Client(load_config(options.kubeconfig), user_agent="lab-controllers")
     authority = _read(options.root_ca_file) if options.root_ca_file else ""
-    asyncio.run(_serve(client, partial(controllers, options, authority), options))
+    unattended.run(_serve(client, partial(controllers, options, authority), options))
 
 
 async def _serve(

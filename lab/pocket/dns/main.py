@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, Never
 
 from lab.errors import ApiError
+from lab.kits import unattended
 from lab.kits.backoff import Backoff
 from lab.kits.log import LEVELS, Log, start_logging
 from lab.kube.client import Client
@@ -43,7 +44,7 @@ def main(argv: Sequence[str]) -> None:
     server = ClusterDns(
         client, domain=options.cluster_domain, addresses=options.listen.split(","), port=options.port
     )
-    asyncio.run(server.run(cluster_ip=options.cluster_ip))
+    unattended.run(server.run(cluster_ip=options.cluster_ip))
 
 
 class ClusterDns:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 from collections.abc import Sequence
 
+from lab.kits import unattended
 from lab.kits.log import LEVELS, start_logging
 from lab.kube.client import Client
 from lab.kube.config import load_config
@@ -24,4 +24,4 @@ def main(argv: Sequence[str]) -> None:
     cidrs = [cidr for cidr in options.cluster_cidr.split(",") if cidr]
     client = Client(load_config(options.kubeconfig), user_agent="lab-proxy")
     proxy = Proxy(client, node_name=options.node_name, cluster_cidrs=cidrs)
-    asyncio.run(proxy.run())
+    unattended.run(proxy.run())
