@@ -21,6 +21,8 @@ from lab.pocket.store import Compacted, Event, EventType, Row
 CHUNK = 256  # events written at once: keeps watchers in step, so that what is made for one serves all
 CHUNKS = 16  # kept for watchers that come to the same events a moment later
 SHORTEST, LONGEST = 1800, 3600  # seconds, when the client names no timeout
+AT_ONCE = 10  # messages that a watcher gets as soon as there is something to tell, before it has to wait
+PERIOD = 0.05  # seconds from one message to the next while much happens: then each brings many events
 BOOKMARK_SECONDS = 60
 STALLED_SECONDS = 60  # a client that reads nothing for so long is let go
 INITIAL_END = {"k8s.io/initial-events-end": "true"}
@@ -82,6 +84,7 @@ class _Stream:
         included = call.query.get("includeObject", "")
         self._view = (self._resource, call.resource.version, self._namespace, self._representation, included)
         self._cursor = 0
+        self._pace = _Pace()
 
     async def run(self, since: int, *, replay: bool) -> None:
         """Send events until the resource, or the server, is no more.
@@ -103,6 +106,8 @@ class _Stream:
             if events:
                 self._cursor = events[-1].revision
                 await self.send([self._encoded(events)])
+                if len(events) < CHUNK:
+                    await self._pace.keep()
                 continue
             self._cursor = max(self._cursor, store.revision)
             if time.monotonic() >= bookmark_at:
@@ -184,6 +189,26 @@ class _Stream:
             self._call, _single(self._representation), [row], {"resourceVersion": str(row.revision)}
         )
         return _frame(kind, orjson.dumps(shown))
+
+
+class _Pace:
+    """Keeps messages to a watcher apart when there are many: a wake-up costs a client more than an event does."""
+
+    def __init__(self) -> None:
+        self._clock = asyncio.get_running_loop().time
+        self._allowed = float(AT_ONCE)
+        self._counted_at = self._clock()
+
+    async def keep(self) -> None:
+        """Wait, after a message, for as long as the next one has to wait.
+
+        Watchers wait for the same moments, so that what is encoded for one serves all.
+        """
+        now = self._clock()
+        self._allowed = min(AT_ONCE, self._allowed + (now - self._counted_at) / PERIOD) - 1
+        self._counted_at = now
+        if self._allowed < 1:
+            await asyncio.sleep(PERIOD - now % PERIOD)
 
 
 def _single(wanted: Representation) -> Representation:
