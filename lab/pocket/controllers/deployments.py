@@ -41,7 +41,6 @@ class Deployments:
     """Rolls Deployments out, keeps their revisions, and says how far they are."""
 
     name = "deployment-controller"
-    workers = 1
     reads = (DEPLOYMENTS, REPLICA_SETS)
 
     def keys(self, cache: Cache, resource: Resource, item: Json) -> Iterable[ObjectKey]:

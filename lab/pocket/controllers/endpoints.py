@@ -1,4 +1,4 @@
-"""EndpointSlices and Endpoints: the pods behind each Service.
+"""EndpointSlices and Endpoints: the pods behind each Service. Two controllers, as in Kubernetes.
 
 https://kubernetes.io/docs/concepts/services-networking/endpoint-slices/. A pod that terminates stays listed, not ready
 and, while its probes succeed, serving, so that a proxy may use it when nothing else is left.
@@ -38,36 +38,23 @@ class Backend(NamedTuple):
 
 
 class Endpoints:
-    """Writes, for each Service with a selector, its EndpointSlices and the older Endpoints object."""
+    """Writes the EndpointSlices of each Service with a selector."""
 
     name = "endpoint-slice-controller"
-    workers = 16
-    reads = (SERVICES, PODS, NODES, ENDPOINT_SLICES, ENDPOINTS)
+    reads = (SERVICES, PODS, NODES, ENDPOINT_SLICES)
 
     def keys(self, cache: Cache, resource: Resource, item: Json) -> Iterable[ObjectKey]:
-        namespace = item["metadata"].get("namespace", "")
-        if resource in {SERVICES, ENDPOINTS}:
-            return [ObjectKey.of(item)]
         if resource == ENDPOINT_SLICES:
+            namespace = item["metadata"].get("namespace", "")
             return [ObjectKey(namespace, labels_of(item)[SERVICE_NAME])] if _is_ours(item) else []
-        if resource == NODES:  # only their zone matters here, and that does not change
-            return []
-        return [
-            ObjectKey.of(service)
-            for service in cache.within(SERVICES, namespace)
-            if _selector(service) and _selector(service).items() <= labels_of(item).items()
-        ]
+        return _services(cache, resource, item)
 
     def reconcile(self, cache: Cache, key: ObjectKey, now: datetime) -> Result:
         del now
         service = cache.get(SERVICES, key.name, namespace=key.namespace)
         slices = [each for each in cache.of_service(ENDPOINT_SLICES, key) if _is_ours(each)]
         if service is None or is_terminating(service):
-            known = cache.get(ENDPOINTS, key.name, namespace=key.namespace)
-            orphaned = [known] if known and ENDPOINTS_MANAGER.items() <= labels_of(known).items() else []
-            return Result(
-                [*_deletions(slices), *(Delete(ENDPOINTS, ObjectKey.of(each)) for each in orphaned)]
-            )
+            return Result(_deletions(slices))
         if not _selector(service):
             return NOTHING_TO_DO
         writes: list[Write] = []
@@ -76,8 +63,42 @@ class Endpoints:
             same = [each for each in slices if each["addressType"] == family]
             writes += _slices(cache, service, family, backends(service, pods, family), same)
         families = set(service["spec"].get("ipFamilies") or ["IPv4"])
-        writes += _deletions(each for each in slices if each["addressType"] not in families)
-        return Result([*writes, *_endpoints(cache, service, pods)])
+        return Result([*writes, *_deletions(each for each in slices if each["addressType"] not in families)])
+
+
+class OlderEndpoints:
+    """Writes the Endpoints object of each Service with a selector, which few programs still read."""
+
+    name = "endpoint-controller"
+    reads = (SERVICES, PODS, ENDPOINTS)
+
+    def keys(self, cache: Cache, resource: Resource, item: Json) -> Iterable[ObjectKey]:
+        return [ObjectKey.of(item)] if resource == ENDPOINTS else _services(cache, resource, item)
+
+    def reconcile(self, cache: Cache, key: ObjectKey, now: datetime) -> Result:
+        del now
+        service = cache.get(SERVICES, key.name, namespace=key.namespace)
+        if service is None or is_terminating(service):
+            known = cache.get(ENDPOINTS, key.name, namespace=key.namespace)
+            orphaned = known and ENDPOINTS_MANAGER.items() <= labels_of(known).items()
+            return Result([Delete(ENDPOINTS, key)] if orphaned else [])
+        if not _selector(service):
+            return NOTHING_TO_DO
+        pods = [pod for pod in cache.within(PODS, key.namespace) if _is_behind(service, pod)]
+        return Result(_endpoints(cache, service, pods))
+
+
+def _services(cache: Cache, resource: Resource, item: Json) -> list[ObjectKey]:
+    """Return the Services that a Service, a pod or a node concerns."""
+    if resource == SERVICES:
+        return [ObjectKey.of(item)]
+    if resource == NODES:  # only their zone matters here, and that does not change
+        return []
+    return [
+        ObjectKey.of(service)
+        for service in cache.within(SERVICES, item["metadata"].get("namespace", ""))
+        if _selector(service) and _selector(service).items() <= labels_of(item).items()
+    ]
 
 
 def _selector(service: Json) -> Mapping[str, str]:

@@ -33,7 +33,6 @@ class ServiceAccounts:
     """Keeps the default ServiceAccount and the cluster's CA certificate in every namespace."""
 
     name = "serviceaccount-controller"
-    workers = 1
     reads = (NAMESPACES, SERVICE_ACCOUNTS, CONFIG_MAPS)
 
     def __init__(self, ca: str) -> None:
@@ -75,7 +74,6 @@ class PodCollector:
     """Removes pods of nodes that are gone, and pods that were asked to end before they had a node."""
 
     name = "pod-garbage-collector-controller"
-    workers = 1
     reads = (PODS, NODES)
 
     def __init__(self, *, quarantine: float = 40.0) -> None:

@@ -18,6 +18,9 @@ from lab.pocket.controllers.cache import Cache
 from lab.pocket.controllers.writes import Result, perform
 
 log = Log(__name__)
+WORKERS: Final = {"endpoint-slice-controller": 16, "endpoint-controller": 2}
+"""How many keys a controller reconciles at a time: one, unless no key's writes matter to another's. Traffic waits for
+EndpointSlices; for Endpoints only people do."""
 RESYNC: Final = 300.0
 """Seconds after which every key is looked at again: a net below the watches, not a mechanism."""
 
@@ -28,10 +31,6 @@ class Controller(Protocol):
     @property
     def name(self) -> str:
         """The component that its Events name, as Kubernetes calls it."""
-
-    @property
-    def workers(self) -> int:
-        """How many keys it may reconcile at a time; more than one where no key's writes matter to another's."""
 
     @property
     def reads(self) -> Sequence[Resource]:
@@ -126,7 +125,7 @@ class Loop:
                 await reflector.synced.wait()
             for controller, queue in self._queues.items():
                 group.create_task(self._recorders[controller].run())
-                for _ in range(controller.workers):
+                for _ in range(WORKERS.get(controller.name, 1)):
                     group.create_task(self._work(controller, queue))
             while True:
                 await asyncio.sleep(RESYNC)

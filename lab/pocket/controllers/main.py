@@ -23,7 +23,7 @@ from lab.pocket.controllers.clusterroles import AggregatedRoles
 from lab.pocket.controllers.collector import Collector
 from lab.pocket.controllers.daemonsets import DaemonSets
 from lab.pocket.controllers.deployments import Deployments
-from lab.pocket.controllers.endpoints import Endpoints
+from lab.pocket.controllers.endpoints import Endpoints, OlderEndpoints
 from lab.pocket.controllers.housekeeping import PodCollector, ServiceAccounts
 from lab.pocket.controllers.loop import Controller, Loop
 from lab.pocket.controllers.mirroring import Mirroring
@@ -70,6 +70,7 @@ def controllers(options: argparse.Namespace, authority: str) -> Sequence[Control
         DaemonSets(),
         AggregatedRoles(),
         Endpoints(),
+        OlderEndpoints(),
         Mirroring(),
         NodeLifecycle(grace=options.node_monitor_grace_period),
         PodRanges([each for each in options.cluster_cidr.split(",") if each]),

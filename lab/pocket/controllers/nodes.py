@@ -30,7 +30,6 @@ class NodeLifecycle:
     """Notices silent nodes, taints nodes by their conditions, and evicts pods that do not tolerate it."""
 
     name = "node-controller"
-    workers = 1
     reads = (NODES, LEASES, PODS)
 
     def __init__(self, *, grace: float = 40.0) -> None:
@@ -175,7 +174,6 @@ class PodRanges:
     """Gives each node its part of the cluster's pod ranges."""
 
     name = "cidrAllocator"
-    workers = 1
     reads = (NODES,)
 
     def __init__(self, cluster_cidrs: Sequence[str]) -> None:

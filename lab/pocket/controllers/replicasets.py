@@ -31,7 +31,6 @@ class ReplicaSets:
     """Creates and deletes pods; adopts those that match and belong to nobody, releases those that match no more."""
 
     name = "replicaset-controller"
-    workers = 1
     reads = (REPLICA_SETS, PODS)
 
     def keys(self, cache: Cache, resource: Resource, item: Json) -> Iterable[ObjectKey]:

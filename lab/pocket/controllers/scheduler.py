@@ -22,7 +22,6 @@ class Scheduler:
     """Binds pods to nodes, one at a time, so that each decision sees the one before."""
 
     name = NAME
-    workers = 1
     reads = (PODS, NODES)
 
     def __init__(self) -> None:

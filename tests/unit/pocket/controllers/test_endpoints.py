@@ -5,13 +5,12 @@ from typing import Any
 import pytest
 
 from lab.kube.resources import ENDPOINT_SLICES, ENDPOINTS, NODES, PODS, SERVICES, Json, ObjectKey
-from lab.pocket.controllers.endpoints import MAX_PER_SLICE
-from lab.pocket.controllers.endpoints import Endpoints as Controller
+from lab.pocket.controllers.endpoints import MAX_PER_SLICE, Endpoints, OlderEndpoints
 from tests.unit.pocket.controllers.world import World, labelled, node, pod
 
 
 def world(**spec: Any) -> World:
-    made = World(Controller())
+    made = World(Endpoints(), OlderEndpoints())
     made.add(NODES, node("n1", labels={"topology.kubernetes.io/zone": "z"}))
     base: Json = {
         "selector": {"app": "web"},
@@ -120,8 +119,9 @@ def test_what_is_left_of_a_deleted_service_goes():
     made.add(PODS, backend("a", "10.244.1.2"))
     assert slices(made)
     made.cache.remove(SERVICES, ObjectKey("default", "web"), uid="uid-web")
-    for write in Controller().reconcile(made.cache, ObjectKey("default", "web"), made.now).writes:
-        made.perform(write)
+    for controller in (Endpoints(), OlderEndpoints()):
+        for write in controller.reconcile(made.cache, ObjectKey("default", "web"), made.now).writes:
+            made.perform(write)
     assert made.items(ENDPOINT_SLICES) == made.items(ENDPOINTS) == []
 
 
