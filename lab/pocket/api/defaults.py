@@ -45,7 +45,9 @@ def _walk_members(value: Object, node: Node) -> None:
     rest = node.get("additionalProperties", {})
     properties = node.get("properties", {})
     for field, item in value.items():
-        if isinstance(item, dict | list):
+        if (
+            isinstance(item, dict | list) and field != "metadata"
+        ):  # often the largest part, and without defaults
             _walk(item, properties.get(field, rest))
 
 
