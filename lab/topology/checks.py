@@ -8,7 +8,7 @@ from typing import Final
 
 from lab.topology import address_checks, keys
 from lab.topology.mistakes import Mistakes, Place, child
-from lab.topology.model import Session, Subnet
+from lab.topology.model import Implementation, Session, Subnet
 from lab.topology.naming import LABEL_LENGTH, worker_name
 from lab.topology.sections import Fields
 
@@ -72,6 +72,15 @@ def as_numbers_fit_the_session(lab: Fields, mistakes: Mistakes) -> None:
         mistakes.add(cluster.place, reason, instead=f"{router.value}, or `session: external`")
 
 
+def bfd_is_spoken_by_both(lab: Fields, mistakes: Mistakes) -> None:
+    """The router would watch for packets that nobody sends."""
+    bfd = lab.find(keys.BGP, keys.BFD)
+    implementation = lab.find(keys.LOAD_BALANCER, keys.IMPLEMENTATION)
+    if bfd and bfd.value and implementation and implementation.value is Implementation.LAB:
+        reason = "the load balancer `lab` does not speak BFD yet"
+        mistakes.add(bfd.place, reason, instead="false; with `hold_time: 3` a silent peer is noticed in 3 seconds")
+
+
 def pools_have_names(lab: Fields, mistakes: Mistakes) -> None:
     pools = lab.find(keys.LOAD_BALANCER, keys.POOLS)
     taken: set[str] = set()
@@ -127,6 +136,7 @@ RULES: Final[tuple[Rule, ...]] = (
     machine_names_are_unique,
     machine_names_are_host_names,
     as_numbers_fit_the_session,
+    bfd_is_spoken_by_both,
     pools_have_names,
     pools_have_addresses,
     a_public_box_has_a_version,

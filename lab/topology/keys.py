@@ -180,7 +180,8 @@ BFD: Final = Key(
     name="bfd",
     kind=Flag(),
     default=_default(Bgp, "bfd"),
-    description="Whether BFD watches the sessions (RFC 5882), to notice a silent peer within a second.",
+    description="Whether BFD watches the sessions (RFC 5882), to notice a silent peer within a second. The load balancer "
+    "`lab` does not speak it yet.",
 )
 BGP: Final = Key(
     name="bgp",
