@@ -78,7 +78,9 @@ def bfd_is_spoken_by_both(lab: Fields, mistakes: Mistakes) -> None:
     implementation = lab.find(keys.LOAD_BALANCER, keys.IMPLEMENTATION)
     if bfd and bfd.value and implementation and implementation.value is Implementation.LAB:
         reason = "the load balancer `lab` does not speak BFD yet"
-        mistakes.add(bfd.place, reason, instead="false; with `hold_time: 3` a silent peer is noticed in 3 seconds")
+        mistakes.add(
+            bfd.place, reason, instead="false; with `hold_time: 3` a silent peer is noticed in 3 seconds"
+        )
 
 
 def pools_have_names(lab: Fields, mistakes: Mistakes) -> None:

@@ -50,6 +50,16 @@ class Loaded:
         return all(problem.severity is Severity.WARNING for problem in self.problems)
 
     @property
+    def errors(self) -> tuple[str, ...]:
+        """What keeps an object from being used."""
+        return tuple(str(problem) for problem in self.problems if problem.severity is not Severity.WARNING)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is used, but probably not as meant."""
+        return tuple(str(problem) for problem in self.problems if problem.severity is Severity.WARNING)
+
+    @property
     def pools_valid(self) -> bool:
         """Whether the pools may be used, whatever is wrong with peers and advertisements."""
         return not any(

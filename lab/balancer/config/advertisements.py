@@ -31,6 +31,12 @@ def read_l2_advertisements(
 ) -> dict[str, L2Advertisement]:
     """Return the layer 2 advertisements by name."""
     readers = sorted((Reader("L2Advertisement", item, problems) for item in items), key=lambda r: r.name)
+    for reader in readers:
+        reader.report(
+            "",
+            "nothing is announced on layer 2 yet: only a BGPAdvertisement brings addresses to a network",
+            severity=Severity.WARNING,
+        )
     return {
         reader.name: L2Advertisement(
             name=reader.name,

@@ -58,7 +58,7 @@ def read_peers(
     readers = sorted((Reader("BGPPeer", item, problems) for item in items), key=lambda r: r.name)
     peers = {PeerName(reader.name): _read(reader, profiles, secrets) for reader in readers}
     for one, other in combinations(readers, 2):
-        _warn_of_same_peer(other, peers[PeerName(one.name)], peers[PeerName(other.name)], nodes)
+        _warn_of_pair(other, peers[PeerName(one.name)], peers[PeerName(other.name)], nodes)
     return peers
 
 
@@ -86,6 +86,8 @@ def _read(reader: Reader, profiles: Mapping[str, BfdProfile], secrets: Secrets |
         dual_stack_address_family=reader.flag("dualStackAddressFamily"),
     )
     _check(reader, peer, profiles)
+    if not peer.bfd_profile or peer.bfd_profile in profiles:
+        _warn_of_unsupported(reader, peer)
     return replace(peer, password=_password(reader, secrets))
 
 
@@ -209,17 +211,50 @@ def _secret_password(reader: Reader, name: str, secret: Json) -> str:
     return ""
 
 
-def _warn_of_same_peer(reader: Reader, one: Peer, other: Peer, nodes: Nodes | None) -> None:
-    same = (one.address, one.interface, one.port, one.vrf) == (
-        other.address,
-        other.interface,
-        other.port,
-        other.vrf,
-    )
-    if same and meet(one.node_selectors, other.node_selectors, nodes):
+def _warn_of_pair(reader: Reader, one: Peer, other: Peer, nodes: Nodes | None) -> None:
+    """Warn of what two peers of one node have that does not go well together, or not with MetalLB."""
+    if not meet(one.node_selectors, other.node_selectors, nodes) or one.vrf != other.vrf:
+        return
+    if (one.address, one.interface, one.port) == (other.address, other.interface, other.port):
         reader.report(
             "peerAddress",
             f"BGPPeer {one.name} has the same peer on a node that both select",
             "most routers accept one session from a node: give the two different nodeSelectors",
+            severity=Severity.WARNING,
+        )
+    for path, ours, theirs in (
+        ("myASN", other.my_asn, one.my_asn),
+        ("routerID", other.router_id, one.router_id),
+    ):
+        if ours != theirs:
+            reader.report(
+                path,
+                f"differs from that of BGPPeer {one.name} on a node that both select",
+                "that works, but MetalLB with FRR refuses it",
+                severity=Severity.WARNING,
+            )
+
+
+def _warn_of_unsupported(reader: Reader, peer: Peer) -> None:
+    """Say what is read and understood, and does nothing yet."""
+    if peer.bfd_profile:
+        reader.report(
+            "bfdProfile",
+            f"BFD is not spoken yet: a silent peer is noticed after the hold time, {peer.hold_time} s",
+            "a holdTime of 3s is the shortest",
+            severity=Severity.WARNING,
+        )
+    if peer.interface:
+        reader.report(
+            "interface",
+            "peers found on an interface are not supported yet: there is no session with this one",
+            "write peerAddress",
+            severity=Severity.WARNING,
+        )
+    if reader.flag("disableMP"):
+        reader.report(
+            "disableMP",
+            "disable mp is deprecated and has no effect since it's the default behavior now",
+            "remove it",
             severity=Severity.WARNING,
         )

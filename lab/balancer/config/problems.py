@@ -62,7 +62,7 @@ class Reader:
             Problem(
                 kind=self.kind,
                 name=self.name,
-                path=f"spec.{path}",
+                path=f"spec.{path}" if path else "spec",
                 message=message,
                 hint=hint,
                 severity=severity,

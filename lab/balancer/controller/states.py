@@ -120,7 +120,7 @@ class States:
             return  # the watch brings what it is now, and that is another turn
         self._recorder.record(
             reference_to({"apiVersion": resource.api_version, "kind": resource.kind, **item}),
-            type=EventType.NORMAL if condition.holds else EventType.WARNING,
+            type=EventType.NORMAL if condition.reason == "Reconciled" else EventType.WARNING,
             reason=condition.reason,
             message=condition.message,
         )
@@ -145,8 +145,8 @@ class States:
             return
 
     async def _write_state(self, loaded: Loaded) -> None:
-        summary = "\n".join(str(p) for p in loaded.problems if p.severity is not Severity.WARNING)
-        if self._told == f"{loaded.pools_valid}{summary}":
+        words = "\n".join(map(str, loaded.problems))
+        if self._told == f"{loaded.pools_valid}{words}":
             return
         metadata: Json = {
             "name": NAME,
@@ -156,21 +156,22 @@ class States:
         if self._owner:
             metadata["ownerReferences"] = [self._owner]
         await self._put_state(metadata)
+        use = "the pools are in use" if loaded.pools_valid else "the last good pools stay in use"
         condition = Condition(
             "poolReconcilerValid",
             loaded.pools_valid,
             "Reconciled" if loaded.pools_valid else "ConfigurationError",
-            "the pools are in use" if loaded.pools_valid else "the last good pools stay in use",
+            "\n".join([use, *loaded.warnings]),
         )
         status = {
             "result": "Valid" if loaded.valid else "Invalid",
-            "errorSummary": summary,
+            "errorSummary": "\n".join(loaded.errors),
             "conditions": condition.put_into([], now=self._now()),
         }
         await self._client.patch(
             CONFIGURATION_STATES, NAME, {"status": status}, namespace=self._namespace, subresource="status"
         )
-        self._told = f"{loaded.pools_valid}{summary}"
+        self._told = f"{loaded.pools_valid}{words}"
 
     async def _put_state(self, metadata: Json) -> None:
         """Have an object to write the status of: an earlier one of ours, or a new one."""

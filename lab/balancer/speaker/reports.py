@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Final
 
 from lab.balancer.conditions import Condition
-from lab.balancer.config import Loaded, Severity
+from lab.balancer.config import Loaded
 from lab.balancer.model import PeerName
 from lab.balancer.reasons import NOT_ANNOUNCED_WORDS
 from lab.balancer.speaker.dialect import Verdict
@@ -66,7 +66,7 @@ def session_report(node: str, session: PeerSession) -> Report:
         "peerName": session.peer.name,
         "vrf": session.peer.vrf,
         "bgpStatus": session.state,
-        "bfdStatus": "N/A",
+        "bfdStatus": "NotSupported" if session.peer.bfd_profile else "N/A",
         "announcedPrefixes": session.pump.session.announced,
         "lastError": session.last_error,
     }
@@ -81,13 +81,13 @@ def configuration_report(
     node: str, loaded: Loaded, *, unsupported: Iterable[str], before: Iterable[Json], now: datetime
 ) -> Report:
     """Say whether this node uses the configuration (ConfigurationState). `before` has the conditions so far."""
-    mistakes = [str(p) for p in loaded.problems if p.severity is not Severity.WARNING]
-    summary = "\n".join([*mistakes, *unsupported])
+    summary = "\n".join([*loaded.errors, *unsupported])
+    use = "objects with mistakes stay as they were" if loaded.errors else "the configuration is in use"
     condition = Condition(
         "configReconcilerValid",
         not summary,
         "ConfigurationError" if summary else "Reconciled",
-        "objects with mistakes stay as they were" if mistakes else "the configuration is in use",
+        "\n".join([use, *loaded.warnings]),
     )
     status = {
         "result": "Invalid" if summary else "Valid",

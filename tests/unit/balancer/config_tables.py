@@ -33,14 +33,8 @@ ACCEPTED: dict[str, Objects] = {
     ),
     "a secret": Objects(peers=[peer(passwordSecret={"name": "s"})], secrets={"s": secret()}),
     "a secret that is not ours to read": Objects(peers=[peer(passwordSecret={"name": "s"})]),
-    "a BFD profile": Objects(peers=[peer(bfdProfile="b")], bfd_profiles=[item("b")]),
-    "a BFD profile with echo for IPv4": Objects(
-        peers=[peer(bfdProfile="b")], bfd_profiles=[item("b", echoMode=True)]
-    ),
-    "unnumbered": Objects(peers=[peer(peerAddress=None, interface="eth0")]),
     "a dynamic AS number": Objects(peers=[peer(peerASN=None, dynamicASN="external")]),
     "a local AS number": Objects(peers=[peer(localASN=65000)]),
-    "disableMP, which has no effect": Objects(peers=[peer(disableMP=True)]),
     "multi-hop eBGP": Objects(peers=[peer(ebgpMultiHop=True)]),
     "two peers for two nodes": Objects(
         peers=[peer("a", nodeSelectors=[N1]), peer("b", nodeSelectors=[N2])], nodes=TWO_NODES
@@ -90,11 +84,6 @@ ACCEPTED: dict[str, Objects] = {
         pools=[pool()],
         communities=[community("c", mine="64500:1", big="large:1:2:3")],
         bgp_advertisements=[item("a", communities=["1:2", "large:4294967295:0:1", "mine", "big"])],
-    ),
-    "interfaces": Objects(pools=[pool()], l2_advertisements=[item("a", interfaces=["eth0", "eth1"])]),
-    "preferred nodes": Objects(
-        pools=[pool()],
-        l2_advertisements=[item("a", preferredNodeSelectors=[{"weight": 1, "preference": N1}])],
     ),
 }
 
@@ -317,5 +306,40 @@ WARNED: dict[str, tuple[Objects, str]] = {
     "one peer twice": (
         Objects(peers=[peer("r1", nodeSelectors=[N1]), peer("r2")], nodes=TWO_NODES),
         "BGPPeer r1 has the same peer",
+    ),
+    "one peer, another router ID": (
+        Objects(peers=[peer("r1", routerID="1.1.1.1"), peer("r2", peerAddress="10.0.0.2")]),
+        "BGPPeer r2: spec.routerID: differs from that of BGPPeer r1",
+    ),
+    "one peer, another AS number of ours": (
+        Objects(peers=[peer("r1"), peer("r2", peerAddress="10.0.0.2", myASN=64501)]),
+        "BGPPeer r2: spec.myASN: differs from that of BGPPeer r1",
+    ),
+    "a BFD profile": (
+        Objects(peers=[peer(bfdProfile="b", holdTime="9s")], bfd_profiles=[item("b")]),
+        "BGPPeer r: spec.bfdProfile: BFD is not spoken yet: a silent peer is noticed after the hold time, 9 s",
+    ),
+    "a BFD profile with echo for IPv4": (
+        Objects(peers=[peer(bfdProfile="b")], bfd_profiles=[item("b", echoMode=True)]),
+        "BFD is not spoken yet",
+    ),
+    "unnumbered": (
+        Objects(peers=[peer(peerAddress=None, interface="eth0")]),
+        "spec.interface: peers found on an interface are not supported yet",
+    ),
+    "disableMP, which has no effect": (
+        Objects(peers=[peer(disableMP=True)]),
+        "disable mp is deprecated and has no effect",
+    ),
+    "interfaces of layer 2": (
+        Objects(pools=[pool()], l2_advertisements=[item("a", interfaces=["eth0", "eth1"])]),
+        "L2Advertisement a: spec: nothing is announced on layer 2 yet",
+    ),
+    "preferred nodes of layer 2": (
+        Objects(
+            pools=[pool()],
+            l2_advertisements=[item("a", preferredNodeSelectors=[{"weight": 1, "preference": N1}])],
+        ),
+        "nothing is announced on layer 2 yet",
     ),
 }

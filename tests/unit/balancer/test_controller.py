@@ -334,3 +334,27 @@ def test_the_old_config_map_is_converted_once() -> None:
         assert cluster.events("ConfigMap") == ["config ConfigMapConverted"]
 
     in_cluster(test)
+
+
+def test_what_does_nothing_yet_is_said() -> None:
+    async def test(cluster: Cluster) -> None:
+        await cluster.pool("p", "192.0.2.0/30")
+        peers = f"/apis/metallb.io/v1beta2/namespaces/{NS}/bgppeers"
+        await cluster.api.put(
+            f"{METALLB}/bfdprofiles/quick", {"metadata": {"name": "quick", "namespace": NS}}
+        )
+        spec = {"myASN": 1, "peerASN": 2, "peerAddress": "10.0.0.1", "bfdProfile": "quick"}
+        await cluster.api.put(f"{peers}/r", {"metadata": {"name": "r", "namespace": NS}, "spec": spec})
+        await cluster.api.put(f"{METALLB}/l2advertisements/l2", {"metadata": {"name": "l2", "namespace": NS}})
+        async with cluster.controller():
+            await cluster.until(lambda: cluster.events("BGPPeer") == ["r Warning"])
+            await cluster.until(lambda: cluster.events("L2Advertisement") == ["l2 Warning"])
+            (condition,) = cluster.api.objects[f"{peers}/r"]["status"]["conditions"]
+            assert (condition["type"], condition["status"]) == ("Valid", "True")
+            assert "BFD is not spoken yet" in condition["message"]
+            await cluster.until(lambda: cluster.metallb("configurationstates", "controller")["status"])
+            status = cluster.metallb("configurationstates", "controller")["status"]
+            assert (status["result"], status["errorSummary"]) == ("Valid", "")
+            assert "BFD is not spoken yet" in status["conditions"][0]["message"]
+
+    in_cluster(test)

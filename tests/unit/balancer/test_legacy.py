@@ -175,7 +175,7 @@ def test_everything_together_is_a_valid_configuration() -> None:
             communities=by_kind["Community"],
         )
     )
-    assert [str(problem) for problem in loaded.problems] == []
+    assert loaded.errors == ()
 
 
 @pytest.mark.parametrize(

@@ -252,3 +252,17 @@ def test_many_services_at_once_share_messages() -> None:
             assert session.pump.session.updates_sent < 100
 
     in_cluster(test)
+
+
+def test_a_bfd_profile_is_not_ignored_without_a_word() -> None:
+    async def test(cluster: Cluster) -> None:
+        await cluster.put(f"{METALLB}/bfdprofiles", "quick", NS, spec={})
+        await cluster.configure(bfdProfile="quick")
+        async with cluster.speaker():
+            await cluster.until(lambda: cluster.statuses("bgpsessionstates")[0]["bgpStatus"] == "Established")
+            assert cluster.statuses("bgpsessionstates")[0]["bfdStatus"] == "NotSupported"
+            await cluster.until(lambda: cluster.statuses("configurationstates")[0]["result"] == "Valid")
+            (condition,) = cluster.statuses("configurationstates")[0]["conditions"]
+            assert "BFD is not spoken yet" in condition["message"]
+
+    in_cluster(test)
