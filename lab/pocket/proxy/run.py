@@ -25,9 +25,10 @@ from lab.pocket.proxy.plan import Plan
 log = Log(__name__)
 COALESCE: Final = 0.005
 """Seconds to wait for further changes before writing: events of one cause arrive together."""
-REST: Final = 4.0
-"""Seconds of rest for each second that the last writing took: while many Services change, the rules of all follow less
-often (kube-proxy: minSyncPeriod)."""
+SHARE: Final = 0.1
+"""Of the time may be spent on writing rules while many Services change: then many of them follow at a time."""
+CREDIT: Final = 0.2
+"""Seconds of writing that need no rest, so that a few changes follow at once (kube-proxy: minSyncPeriod, with a burst)."""
 LONGEST_REST: Final = 10.0
 RETRY: Final = 1.0
 CHECK: Final = 30.0
@@ -72,16 +73,16 @@ class Proxy:
     async def _apply_forever(self) -> Never:
         for reflector in (self._services, self._slices, self._nodes):
             await reflector.synced.wait()
-        clock = asyncio.get_running_loop().time
+        rest = _Rest()
         while True:
-            began = clock()
+            rest.begin()
             try:
                 await self._apply()
             except CommandError as error:
                 log.warning("could not write the rules, will try again", error=error.message)
                 await asyncio.sleep(RETRY)
                 continue
-            await asyncio.sleep(min(REST * (clock() - began), LONGEST_REST))
+            await rest.take()
             await self._wait()
 
     async def _wait(self) -> None:
@@ -156,6 +157,27 @@ class _Side:
         await self.iptables.apply(self.plan.rule_set())
         stale, self._stale = list(self._stale), {}
         await forget(stale, self.plan.family)
+
+
+class _Rest:
+    """Keeps the time spent on work to a share of all time, in the long run."""
+
+    def __init__(self) -> None:
+        self._clock = asyncio.get_running_loop().time
+        self._credit = CREDIT
+        self._counted_at = self._began = self._clock()
+
+    def begin(self) -> None:
+        self._began = self._clock()
+
+    async def take(self) -> None:
+        """Rest after work, if there was too much of it lately."""
+        now = self._clock()
+        earned = SHARE * (now - self._counted_at)
+        self._credit = min(CREDIT, self._credit + earned) - (now - self._began)
+        self._counted_at = now
+        if self._credit < 0:
+            await asyncio.sleep(min(-self._credit / SHARE, LONGEST_REST))
 
 
 _PROGRAMS: Final = {Family.IPV4: "iptables-restore", Family.IPV6: "ip6tables-restore"}
