@@ -13,8 +13,8 @@ from ipaddress import ip_address
 from typing import Any, Final, NamedTuple
 
 from lab.kube.resources import ENDPOINT_SLICES, ENDPOINTS, SERVICES, Json, ObjectKey, Resource
-from lab.pocket.controllers.cache import Cache
-from lab.pocket.controllers.endpoints import MANAGED_BY, SERVICE_NAME
+from lab.pocket.controllers.cache import SERVICE_NAME, Cache
+from lab.pocket.controllers.endpoints import MANAGED_BY
 from lab.pocket.controllers.objects import is_terminating, labels_of, owner_reference
 from lab.pocket.controllers.writes import Create, Delete, Replace, Result, Write
 
@@ -55,8 +55,8 @@ class Mirroring:
         endpoints = cache.get(ENDPOINTS, key.name, namespace=key.namespace)
         service = cache.get(SERVICES, key.name, namespace=key.namespace)
         present: dict[Group, list[Json]] = defaultdict(list)
-        for each in cache.within(ENDPOINT_SLICES, key.namespace):
-            if _is_ours(each) and labels_of(each)[SERVICE_NAME] == key.name:
+        for each in cache.of_service(ENDPOINT_SLICES, key):
+            if _is_ours(each):
                 present[_group_of(each)].append(each)
         writes: list[Write] = []
         if endpoints and service and _is_mirrored(endpoints, service):
