@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Se
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import urlencode
@@ -38,7 +39,7 @@ class PatchType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Every object of a list at one resourceVersion, whatever the number of pages it took."""
+    """Objects of a list at one resourceVersion."""
 
     items: Sequence[Json]
     resource_version: str
@@ -78,22 +79,28 @@ class Client:
         self, resource: Resource, *, namespace: str = "", labels: str = "", fields: str = ""
     ) -> Listing:
         """Return all objects that match, page by page; begins anew without pages when the list grew too old."""
-        query = {"labelSelector": labels, "fieldSelector": fields}
-        path = resource.path(namespace=namespace)
+        matching = partial(self.pages, resource, namespace=namespace, labels=labels, fields=fields)
         try:
-            return await self._pages(path, {**query, "limit": str(self._page)})
+            pages = [page async for page in matching(limit=self._page)]
         except Gone:
-            return await self._pages(path, query)
+            pages = [page async for page in matching()]
+        return Listing([item for page in pages for item in page.items], pages[-1].resource_version)
 
-    async def _pages(self, path: str, query: Mapping[str, str]) -> Listing:
-        items: list[Json] = []
-        token = ""
+    async def pages(
+        self, resource: Resource, *, limit: int = 0, namespace: str = "", labels: str = "", fields: str = ""
+    ) -> AsyncGenerator[Listing, None]:
+        """Yield all objects that match, up to `limit` at a time; without one, all in one page.
+
+        The last page's resourceVersion is that of the list. Raises Gone when the list grew too old to go on with.
+        """
+        path, token = resource.path(namespace=namespace), ""
+        query = {"labelSelector": labels, "fieldSelector": fields, "limit": str(limit or "")}
         while True:
             page = await self.request("GET", path, query={**query, "continue": token})
-            items += page.get("items") or ()
+            yield Listing(page.get("items") or (), page["metadata"].get("resourceVersion", ""))
             token = page["metadata"].get("continue", "")
             if not token:
-                return Listing(items, page["metadata"].get("resourceVersion", ""))
+                return
 
     async def create(
         self, resource: Resource, body: Mapping[str, Any], *, name: str = "", subresource: str = ""

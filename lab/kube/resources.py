@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from sys import intern
 from typing import Any, Final, NamedTuple, Self
 from urllib.parse import quote
 
@@ -24,7 +25,7 @@ class ObjectKey(NamedTuple):
     def of(cls, item: Mapping[str, Any]) -> Self:
         """Return the key of an API object; raises KeyError when it has no metadata.name."""
         metadata = item["metadata"]
-        return cls(metadata.get("namespace", ""), metadata["name"])
+        return cls(intern(metadata.get("namespace", "")), metadata["name"])
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}" if self.namespace else self.name

@@ -10,16 +10,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from types import MappingProxyType
 from typing import Final, Generic, Never, TypeVar
 
 from lab.errors import ApiError
 from lab.kits.backoff import Backoff
 from lab.kits.log import Log
-from lab.kube.client import Client
+from lab.kube.client import PAGE, Client, Listing
 from lab.kube.errors import Gone, Unavailable
 from lab.kube.resources import Json, ObjectKey, Resource
 
@@ -185,31 +187,55 @@ class Reflector(Generic[T]):
     async def _list(self) -> None:
         asked, self._refreshing = self._refreshing, []
         try:
-            listing = await self._client.list(
-                self.resource, namespace=self._namespace, labels=self._labels, fields=self._fields
-            )
+            self._resource_version = await self._take_over()
         except BaseException:
             self._refreshing = asked + self._refreshing
             raise
-        self._take_over(listing.items)
-        self._resource_version = listing.resource_version
         for listed in asked:
             if not listed.done():
                 listed.set_result(None)
 
-    def _take_over(self, items: Iterable[Json]) -> None:
-        """Make the store equal to a list and report only what differs."""
-        gone = set(self._values)
-        for item in items:
-            key = ObjectKey.of(item)
-            gone.discard(key)
-            if self._versions.get(key) != item["metadata"].get("resourceVersion", ""):
-                self._put(key, item)
-        for key in gone:
+    async def _take_over(self) -> str:
+        """Make the store equal to a list, report only what differs, and return the list's resourceVersion.
+
+        Page by page, so that a long list is never held as it travels; what is gone goes when the last page is there.
+        """
+        found: set[ObjectKey] = set()
+        version = ""
+        async with aclosing(self._pages()) as pages:
+            async for page in pages:
+                found |= self._put_page(page.items)
+                version = page.resource_version
+        for key in self._values.keys() - found:
             self._remove(key)
         self.updates += 1
         self.synced.set()
         self._report(Change(ChangeType.SYNCED))
+        return version
+
+    async def _pages(self) -> AsyncGenerator[Listing, None]:
+        matching = partial(
+            self._client.pages,
+            self.resource,
+            namespace=self._namespace,
+            labels=self._labels,
+            fields=self._fields,
+        )
+        try:
+            async for page in matching(limit=PAGE):
+                yield page
+        except Gone:  # it took so long that the server forgot the list's version: all at once, then
+            async for page in matching():
+                yield page
+
+    def _put_page(self, items: Iterable[Json]) -> set[ObjectKey]:
+        keys = set()
+        for item in items:
+            key = ObjectKey.of(item)
+            keys.add(key)
+            if self._versions.get(key) != item["metadata"].get("resourceVersion", ""):
+                self._put(key, item)
+        return keys
 
     def _receive(self, event: Json) -> None:
         try:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
+import orjson
+
 from lab.balancer.config import Loaded
 from lab.balancer.model import PeerName
 from lab.balancer.resources import BGP_SESSION_STATES, CONFIGURATION_STATES, SERVICE_BGP_STATUSES
@@ -122,7 +124,7 @@ class Board:
         if self._loaded is None or name != configuration_report_name(self._node):
             return None
         written = self._writers[CONFIGURATION_STATES].reflector.store.values()
-        before = next((status.get("conditions") or [] for status in written), [])
+        before = next((orjson.loads(status).get("conditions") or [] for status in written), [])
         unsupported = [f"BGPPeer {peer}: {why}" for peer, why in self._sessions().unsupported.items()]
         return configuration_report(
             self._node, self._loaded, unsupported=unsupported, before=before, now=datetime.now(UTC)

@@ -7,6 +7,8 @@ import contextlib
 from collections.abc import Callable
 from typing import Final, Never
 
+import orjson
+
 from lab.balancer.speaker.reports import Report
 from lab.errors import ApiError
 from lab.kits.backoff import Backoff
@@ -21,9 +23,13 @@ log = Log(__name__)
 FIRST_DELAY: Final = 0.5
 
 
-def _status_of(item: Json) -> Json:
-    status: Json = item.get("status") or {}
-    return status
+def _status_of(item: Json) -> bytes:
+    """Return a status in the least room: there may be one for each of many Services."""
+    return _compact(item.get("status") or {})
+
+
+def _compact(status: Json) -> bytes:
+    return orjson.dumps(status, option=orjson.OPT_SORT_KEYS)
 
 
 class StatusWriter:
@@ -52,9 +58,9 @@ class StatusWriter:
         self._owner = owner
         self._dirty: dict[str, None] = {}
         self._changed = asyncio.Event()
-        self._written: dict[str, Json] = {}
+        self._written: dict[str, bytes] = {}
         """What the watch has not brought back yet."""
-        self.reflector: Reflector[Json] = Reflector(
+        self.reflector: Reflector[bytes] = Reflector(
             client, resource, _status_of, on_change=self._observed, namespace=namespace, labels=labels
         )
 
@@ -97,14 +103,14 @@ class StatusWriter:
         if report is None:
             if observed is not None or name in self._written:
                 await self._delete(name)
-        elif self._written.get(name, observed) != report.status:
+        elif self._written.get(name, observed) != _compact(report.status):
             await self._put(report, observed)
 
-    async def _put(self, report: Report, observed: Json | None) -> None:
+    async def _put(self, report: Report, observed: bytes | None) -> None:
         if observed is None:
             await self._create(report)
-        known = {**(observed or {}), **self._written.get(report.name, {})}
-        gone = {field: None for field in known if field not in report.status}
+        known = [orjson.loads(status) for status in (observed, self._written.get(report.name)) if status]
+        gone = {field: None for status in known for field in status if field not in report.status}
         try:
             await self._client.patch(
                 self._resource,
@@ -115,7 +121,7 @@ class StatusWriter:
             )
         except NotFound:
             return  # deleted a moment ago: the watch brings that, and another turn
-        self._written[report.name] = report.status
+        self._written[report.name] = _compact(report.status)
 
     async def _create(self, report: Report) -> None:
         metadata: Json = {"name": report.name, "namespace": self._namespace, "labels": report.labels}
@@ -130,7 +136,7 @@ class StatusWriter:
         with contextlib.suppress(NotFound):
             await self._client.delete(self._resource, name, namespace=self._namespace)
 
-    def _observed(self, change: Change[Json]) -> None:
+    def _observed(self, change: Change[bytes]) -> None:
         """Compare what the API has with what it should have, and forget what was written when it has come back."""
         name = change.key.name
         if change.type is ChangeType.SYNCED:
