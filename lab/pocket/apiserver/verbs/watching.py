@@ -21,8 +21,8 @@ from lab.pocket.store import Compacted, Event, EventType, Row
 CHUNK = 256  # events written at once: keeps watchers in step, so that what is made for one serves all
 CHUNKS = 16  # kept for watchers that come to the same events a moment later
 SHORTEST, LONGEST = 1800, 3600  # seconds, when the client names no timeout
-AT_ONCE = 10  # messages that a watcher gets as soon as there is something to tell, before it has to wait
-PERIOD = 0.05  # seconds from one message to the next while much happens: then each brings many events
+AT_ONCE = 20  # messages that a watcher gets as soon as there is something to tell, before it has to wait
+PERIOD = 0.01  # seconds from one message to the next while much happens: then each brings many events
 BOOKMARK_SECONDS = 60
 STALLED_SECONDS = 60  # a client that reads nothing for so long is let go
 INITIAL_END = {"k8s.io/initial-events-end": "true"}
