@@ -65,6 +65,6 @@ def test_a_route_drains_when_all_who_want_it_do() -> None:
     (path,) = table.routes(PEERS[:1])[PEERS[0]].values()
     assert GRACEFUL_SHUTDOWN not in path.communities
     table.want(ObjectKey("default", "b"), ())
-    (path,) = table.changes(PEERS[:1])[PEERS[0]].values()
-    assert path is not None
-    assert GRACEFUL_SHUTDOWN in path.communities
+    (changed,) = table.changes(PEERS[:1])[PEERS[0]].values()
+    assert changed is not None
+    assert GRACEFUL_SHUTDOWN in changed.communities
