@@ -16,6 +16,8 @@ from lab.actions.steps import Context
 from lab.errors import CheckError
 
 TIMEOUT = 1800.0
+SLOWNESS_VARIABLE = "LAB_SLOWNESS"
+"""Tells the checks how much longer than for machine containers they should wait."""
 
 
 class Verdict(StrEnum):
@@ -40,6 +42,7 @@ def run_checks(context: Context, *, junit: Path | None, options: Sequence[str], 
     """
     if not context.provider.status().exists:
         raise CheckError(f"lab {context.topology.name} is not up", hint="lab up")
+    slowness = context.provider.slowness
     with TemporaryDirectory() as scratch:
         report = junit.resolve() if junit else Path(scratch, "junit.xml")
         argv = [
@@ -55,9 +58,9 @@ def run_checks(context: Context, *, junit: Path | None, options: Sequence[str], 
         subprocess.run(
             [*argv, *options],
             cwd=context.playbooks,
-            env={**os.environ, "LAB_TOPOLOGY": str(context.file)},
+            env={**os.environ, "LAB_TOPOLOGY": str(context.file), SLOWNESS_VARIABLE: str(slowness)},
             stdout=output,
-            timeout=TIMEOUT,
+            timeout=TIMEOUT * slowness,
             check=False,
         )
         if not report.exists():

@@ -22,6 +22,9 @@ CONTROL_PLANE_UNITS = ("pocket-server.service", "pocket-controllers.service", "p
 NODE_UNITS = ("pocket-agent.service", "pocket-proxy.service")
 PATIENCE = 180.0
 POLL = 0.1
+REQUEST_TIMEOUT = 5.0
+CALL_TIMEOUT = 30.0
+"""Seconds, all of them on a machine container."""
 
 
 class StartControlPlane:
@@ -39,7 +42,7 @@ class StartControlPlane:
         master = context.topology.control_plane
         credentials.deliver(context, master, credentials.for_machine(context, master))
         start(context, master, CONTROL_PLANE_UNITS)
-        wait(lambda: serves(context), f"{master.name}: the API server does not answer", master)
+        wait(context, lambda: serves(context), f"{master.name}: the API server does not answer", master)
 
     @staticmethod
     def _lacking(context: Context) -> Sequence[str]:
@@ -65,7 +68,7 @@ class JoinNodes:
         if not _is_served(context):
             credentials.deliver(context, client, credentials.for_machine(context, client))
         for node in missing:
-            wait(partial(_is_joined, context, node), f"{node.name} does not become ready", node)
+            wait(context, partial(_is_joined, context, node), f"{node.name} does not become ready", node)
             if node == context.topology.control_plane:  # no node may give itself a role
                 kubectl(context, "label", "node", node.name, f"{CONTROL_PLANE_ROLE}=", "--overwrite")
 
@@ -102,12 +105,17 @@ def read(context: Context, *argv: str) -> dict[str, Any]:
 def kubectl(context: Context, *argv: str, stdin: str = "", timeout: float = PATIENCE) -> str:
     """Run kubectl on the control plane as its administrator; returns what it prints.
 
-    Raises CommandError when it fails or takes longer than `timeout` seconds, MachineError when the machine does not run.
+    Raises CommandError when it fails or takes longer than `timeout` seconds (slow machines have longer), MachineError when the machine does not run.
     """
-    command = ["kubectl", f"--kubeconfig={ADMIN_CONFIG}", "--request-timeout=5s", *argv]
+    slowness = context.provider.slowness
+    command = ["kubectl", f"--kubeconfig={ADMIN_CONFIG}", _request_timeout(context), *argv]
     master = context.topology.control_plane.name
     enter = context.provider.enter(master, command, user="root", terminal=False)
-    return run(enter, stdin=stdin, timeout=timeout)
+    return run(enter, stdin=stdin, timeout=timeout * slowness)
+
+
+def _request_timeout(context: Context) -> str:
+    return f"--request-timeout={REQUEST_TIMEOUT * context.provider.slowness:g}s"
 
 
 LACKING: Final = """
@@ -121,8 +129,9 @@ def lacking(context: Context, machine: Machine, units: Sequence[str]) -> Sequenc
     """Return what the machine needs and does not have: units that run, keys. Nothing when it cannot be asked."""
     paths = [credential.path for credential in credentials.for_machine(context, machine)]
     argv = ["sh", "-c", LACKING, "-", " ".join(units), *paths]
+    enter = context.provider.enter(machine.name, argv, user="root", terminal=False)
     try:
-        return run(context.provider.enter(machine.name, argv, user="root", terminal=False)).splitlines()
+        return run(enter, timeout=CALL_TIMEOUT * context.provider.slowness).splitlines()
     except (CommandError, MachineError):
         return []
 
@@ -130,16 +139,24 @@ def lacking(context: Context, machine: Machine, units: Sequence[str]) -> Sequenc
 def start(context: Context, machine: Machine, units: Sequence[str]) -> None:
     argv = ["systemctl", "restart", *units]
     enter = context.provider.enter(machine.name, argv, user="root", terminal=False)
-    subprocess.run(enter, capture_output=True, timeout=PATIENCE, check=True)
+    patience = PATIENCE * context.provider.slowness
+    subprocess.run(enter, capture_output=True, timeout=patience, check=True)
 
 
-def wait(claim: Callable[[], bool], otherwise: str, machine: Machine, *, patience: float = PATIENCE) -> None:
-    """Wait until `claim` holds. Raises CheckError with `otherwise` after `patience` seconds."""
-    deadline = time.monotonic() + patience
+def wait(
+    context: Context,
+    claim: Callable[[], bool],
+    otherwise: str,
+    machine: Machine,
+    *,
+    patience: float = PATIENCE,
+) -> None:
+    """Wait until `claim` holds. Raises CheckError with `otherwise` after `patience` seconds, or what slow machines need."""
+    deadline = time.monotonic() + patience * context.provider.slowness
     while not claim():
         if time.monotonic() > deadline:
             raise CheckError(otherwise, hint=f"lab logs {machine.name}")
-        time.sleep(POLL)
+        time.sleep(POLL * context.provider.slowness)
 
 
 def _join(context: Context, node: Machine) -> None:
@@ -154,9 +171,11 @@ def _because(why: str) -> str:
 
 def _is_served(context: Context) -> bool:
     """Whether the client's kubectl is answered."""
-    argv = ["kubectl", "--request-timeout=5s", "get", "--raw=/version"]
+    argv = ["kubectl", _request_timeout(context), "get", "--raw=/version"]
+    client = context.topology.client.name
     try:
-        run(context.provider.enter(context.topology.client.name, argv, user=credentials.USER, terminal=False))
+        enter = context.provider.enter(client, argv, user=credentials.USER, terminal=False)
+        run(enter, timeout=CALL_TIMEOUT * context.provider.slowness)
     except (CommandError, MachineError):
         return False
     return True

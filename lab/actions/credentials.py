@@ -20,8 +20,8 @@ from lab.topology.model import Machine, Topology
 API_PORT = 6443
 ADMIN = "kubernetes-admin"
 USER = "vagrant"
-TIMEOUT = 120.0
-"""Seconds: a first ssh connection takes some under emulation."""
+TIMEOUT = 30.0
+"""Seconds, on a machine container."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +82,7 @@ def deliver(context: Context, machine: Machine, credentials: Iterable[Credential
     """Write the files on the machine, in place of older ones."""
     argv = ["tar", "--extract", "--directory=/", "--same-owner", "--same-permissions", "--no-overwrite-dir"]
     enter = context.provider.enter(machine.name, argv, user="root", terminal=False)
-    run(enter, stdin=_archive(credentials), timeout=TIMEOUT)
+    run(enter, stdin=_archive(credentials), timeout=TIMEOUT * context.provider.slowness)
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,7 @@ class InstallLoadBalancer:
     def run(self, context: Context) -> None:
         _applied(context)
         wait(
+            context,
             partial(_balancer_runs, context),
             f"the load balancer does not become ready: kubectl -n {BALANCER} get pods",
             context.topology.control_plane,
@@ -162,7 +163,13 @@ class Prove:
             return broken is None
 
         with suppress(CheckError):
-            wait(in_order, "the sample does not answer", context.topology.client, patience=patience)
+            wait(
+                context,
+                in_order,
+                "the sample does not answer",
+                context.topology.client,
+                patience=patience,
+            )
         return found
 
 

@@ -14,8 +14,9 @@ from lab.errors import CheckError, LabError
 from lab.topology.model import Address, Machine, MachineName, Topology
 
 PATIENCE = 15.0
-PROBE_TIMEOUT = 15.0
-"""Seconds: a first ssh connection takes some under emulation."""
+PROBE_TIMEOUT = 5.0
+POLL = 0.1
+"""Seconds, all of them on a machine container."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +73,11 @@ def _ping(machine: Machine, address: Address) -> Probe:
 
 
 def _failing(context: Context, wanted: Iterable[Probe], *, patience: float) -> list[Probe]:
-    """Try the probes, all at once, until they succeed or `patience` seconds are over; return those that did not."""
-    deadline = time.monotonic() + patience
+    """Try the probes, all at once, until they succeed or `patience` seconds are over; return those that did not.
+
+    Slow machines have longer.
+    """
+    deadline = time.monotonic() + patience * context.provider.slowness
     failing = list(wanted)
     with ThreadPoolExecutor(max_workers=8) as pool:
         while True:
@@ -82,13 +86,14 @@ def _failing(context: Context, wanted: Iterable[Probe], *, patience: float) -> l
             if not failing or time.monotonic() > deadline:
                 return failing
             context.report.detail(f"not yet: {failing[0].claim}")
-            time.sleep(0.1)
+            time.sleep(POLL * context.provider.slowness)
 
 
 def _holds(context: Context, probe: Probe) -> bool:
     try:
         argv = context.provider.enter(probe.machine, probe.argv, user="root", terminal=False)
-        done = subprocess.run(argv, capture_output=True, timeout=PROBE_TIMEOUT, check=False)
+        timeout = PROBE_TIMEOUT * context.provider.slowness
+        done = subprocess.run(argv, capture_output=True, timeout=timeout, check=False)
     except (LabError, subprocess.TimeoutExpired):
         return False
     return done.returncode == 0

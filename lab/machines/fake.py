@@ -23,6 +23,7 @@ class FakeMachines:
     """A provider and its captures, without any machine (implements `Provider` and `Captures`)."""
 
     name = "fake"
+    slowness = 1.0
 
     def __init__(self, topology: Topology, *, prepared: bool = True) -> None:
         self._topology = topology

@@ -116,6 +116,10 @@ class Provider(Protocol):
 
     name: str
 
+    @property
+    def slowness(self) -> float:
+        """How many times longer than a machine container a machine takes for its work: so long is waited for it."""
+
     def status(self) -> LabStatus:
         """Say what exists, fast and without privileges."""
 

@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 
 from tests.e2e.backend import topology_file
+from tests.e2e.eventually import SLOWNESS
 
 ROOT = Path(__file__).resolve().parents[2]
-TIMEOUT = 300
+TIMEOUT = 300 * SLOWNESS
 
 
 def lab(*argv: str) -> str:

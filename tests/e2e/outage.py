@@ -10,12 +10,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab.topology.model import Address
+from tests.e2e.eventually import SLOWNESS
 
-INTERVAL = 0.05
+INTERVAL = 0.05 * SLOWNESS
+"""Seconds from one question to the next."""
+ANSWER_PATIENCE = 1.0 * SLOWNESS
+"""Seconds after which a question counts as not answered."""
 GAP = 1.0
 """Seconds of answers between two failures that make them two outages."""
 SCRIPT = Path(__file__).with_name("probe.py")
-END_PATIENCE = 30
+END_PATIENCE = 30 * SLOWNESS
 
 
 Enter = Callable[[list[str]], list[str]]
@@ -58,7 +62,9 @@ def windows(failed: Iterable[float]) -> list[tuple[float, float]]:
 def watched(enter: Enter, address: Address) -> Iterator[Seen]:
     """Probe the address from the client for as long as the block runs."""
     seen = Seen()
-    argv = enter(["python3", "-c", SCRIPT.read_text(), str(address), "80", str(INTERVAL)])
+    argv = enter(
+        ["python3", "-c", SCRIPT.read_text(), str(address), "80", str(INTERVAL), str(ANSWER_PATIENCE)]
+    )
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
             yield seen

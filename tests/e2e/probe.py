@@ -12,13 +12,11 @@ import json
 import sys
 import time
 
-PATIENCE = 1.0
-"""Seconds after which a question counts as not answered."""
 
-
-async def is_answered(host: str, port: int) -> bool:
+async def is_answered(host: str, port: int, patience: float) -> bool:
+    """Return whether the web server answered within `patience` seconds."""
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(patience):
             reader, writer = await asyncio.open_connection(host, port)
             try:
                 writer.write(f"GET / HTTP/1.0\r\nHost: {host}\r\n\r\n".encode())
@@ -29,7 +27,7 @@ async def is_answered(host: str, port: int) -> bool:
         return False
 
 
-async def probe(host: str, port: int, interval: float) -> dict[str, object]:
+async def probe(host: str, port: int, interval: float, patience: float) -> dict[str, object]:
     """Ask until standard input ends."""
     loop = asyncio.get_running_loop()
     ended = loop.run_in_executor(None, sys.stdin.read)
@@ -38,11 +36,11 @@ async def probe(host: str, port: int, interval: float) -> dict[str, object]:
     async with asyncio.TaskGroup() as group:
         while not ended.done():
             at = time.monotonic() - begin
-            asked.append((at, group.create_task(is_answered(host, port))))
+            asked.append((at, group.create_task(is_answered(host, port, patience))))
             await asyncio.sleep(max(0.0, (len(asked) * interval) - (time.monotonic() - begin)))
     failed = [round(at, 3) for at, answered in asked if not answered.result()]
     return {"asked": len(asked), "failed": failed}
 
 
 if __name__ == "__main__":
-    print(json.dumps(asyncio.run(probe(sys.argv[1], int(sys.argv[2]), float(sys.argv[3])))))
+    print(json.dumps(asyncio.run(probe(sys.argv[1], int(sys.argv[2]), *map(float, sys.argv[3:])))))

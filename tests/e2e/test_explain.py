@@ -14,7 +14,7 @@ import pytest
 
 from lab.topology.model import Topology
 from tests.e2e.backend import FILE_VARIABLE
-from tests.e2e.eventually import wait_until
+from tests.e2e.eventually import SLOWNESS, wait_until
 from tests.e2e.kubectl import Kubectl, Object
 from tests.e2e.web import Web
 
@@ -37,7 +37,7 @@ def _hops(service: str) -> dict[str, Any]:
         "--file",
         os.environ[FILE_VARIABLE],
     ]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=120 * SLOWNESS, check=False)
     assert done.returncode in (0, 1), done.stderr
     return {hop["name"]: hop for hop in json.loads(done.stdout)["hops"]}
 

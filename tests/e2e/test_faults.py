@@ -16,13 +16,13 @@ import pytest
 from lab.topology.model import Address, Machine, Topology
 from tests.e2e.backend import enter
 from tests.e2e.command_line import lab
-from tests.e2e.eventually import wait_until
+from tests.e2e.eventually import SLOWNESS, wait_until
 from tests.e2e.kubectl import Kubectl
 from tests.e2e.outage import Seen, watched
 from tests.e2e.routes import kernel_next_hops, near_addresses, rib_next_hops, sessions
 from tests.e2e.web import Web, wait_for_answers
 
-SLACK = 5.0
+SLACK = 5.0 * SLOWNESS
 """Seconds that a busy host may add to the hold time."""
 BOOT = 90.0
 """Seconds that a busy host may need until a machine works again."""
@@ -153,7 +153,7 @@ def test_router_daemon_restarts(
         router.check_output("systemctl restart bird")
         assert wait_until(lambda: sessions(router) != before)
         whole()
-    judge(seen, BOOT, record_property)
+    judge(seen, BOOT * SLOWNESS, record_property)
 
 
 def test_router_reboots(
@@ -168,7 +168,7 @@ def test_router_reboots(
         lab("fault", "undo", topology.router.name)
         assert wait_until(lambda: router.run("birdc show status").rc == 0, patience=BOOT)
         whole()
-    judge(seen, BOOT, record_property)
+    judge(seen, BOOT * SLOWNESS, record_property)
 
 
 def test_api_server_restarts(

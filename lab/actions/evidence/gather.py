@@ -212,6 +212,7 @@ def _run(context: Context, machine: Machine, argv: Sequence[str]) -> str:
     """Return what the command says on the machine; nothing when the machine or the command fails."""
     try:
         enter = context.provider.enter(machine.name, argv, user="root", terminal=False)
-        return subprocess.run(enter, capture_output=True, text=True, timeout=TIMEOUT, check=False).stdout
+        timeout = TIMEOUT * context.provider.slowness
+        return subprocess.run(enter, capture_output=True, text=True, timeout=timeout, check=False).stdout
     except (LabError, subprocess.TimeoutExpired):
         return ""

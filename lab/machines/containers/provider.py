@@ -26,6 +26,7 @@ class Containers:
     """The machine containers of one lab (implements the ports `Provider` and `Captures`)."""
 
     name = "containers"
+    slowness = 1.0
 
     def __init__(self, topology: Topology, *, project: Path) -> None:
         self._topology = topology

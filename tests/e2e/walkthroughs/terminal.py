@@ -16,13 +16,15 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.e2e.eventually import SLOWNESS
+
 ROWS, COLUMNS = 60, 500
 PROMPT = re.compile(r"(vagrant@[\w-]+:\S+\$|bird>) $")
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 GOOD_BYE = b"\x03\x04\x04"
 """Leave the line, what was started last, and the shell: Ctrl-C, Ctrl-D, Ctrl-D."""
-PATIENCE = 60.0
-CLOSE_PATIENCE = 5.0
+PATIENCE = 60.0 * SLOWNESS
+CLOSE_PATIENCE = 5.0 * SLOWNESS
 ROOT = Path(__file__).resolve().parents[3]
 
 
