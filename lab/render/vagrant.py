@@ -148,7 +148,9 @@ def script(machine: Machine) -> str:
             *netplan(machine),
             "END",
             f"chmod 600 {NETPLAN}",
-            "netplan apply",
+            # netplan is one of systemd's generators; `netplan apply` takes ten times as long.
+            "systemctl daemon-reload",
+            "systemctl reload-or-restart systemd-networkd",
             "",
         ]
     )

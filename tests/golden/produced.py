@@ -101,7 +101,8 @@ def goldens() -> dict[Path, Produce]:
             rendered.routes, path, machine="k8s-worker1", role="kube_node"
         )
         files |= cluster(path)
-    for machine in ("k8s-master", "k8s-worker1"):
-        golden = HERE / "roles" / f"lab.{machine}.pocket-agent.service"
-        files[golden] = partial(rendered.agent_unit, ROOT / "lab.yml", machine=machine)
+    for template in rendered.units():
+        for machine in ("k8s-master", "k8s-worker1")[: 2 if "pocket_node" in template.parts else 1]:
+            golden = HERE / "roles" / f"lab.{machine}.{template.stem}"
+            files[golden] = partial(rendered.unit, ROOT / "lab.yml", machine=machine, template=template)
     return files | {path.with_suffix(".log"): partial(log, path) for path in WRONG}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,15 +33,21 @@ def routes(lab: Path, *, machine: str, role: str) -> str:
     """Return the netplan file with the routes that `role` gives to `machine`, whose interface the hypervisor named eth1."""
     variables = _variables(lab, machine, role)
     (interface,) = variables["lab_interfaces"]
-    facts = {"ansible_facts": {"eth1": {"device": "eth1", "macaddress": interface["mac"]}}}
-    variables |= _handed_over(role, "static_routes") | _of_role("static_routes", "vars") | facts
+    links = [{"ifname": "lo"}, {"ifname": "eth1", "address": interface["mac"], "addr_info": []}]
+    answer = {"__static_routes_answer": {"stdout": json.dumps(links)}}
+    variables |= _handed_over(role, "static_routes") | _of_role("static_routes", "vars") | answer
     return _rendered("static_routes/templates/etc/netplan/60-lab-routes.yaml.j2", variables)
 
 
-def agent_unit(lab: Path, *, machine: str) -> str:
-    """Return the systemd unit of the node agent on `machine`."""
-    variables = _variables(lab, machine, "pocket_node")
-    return _rendered("pocket_node/templates/etc/systemd/system/pocket-agent.service.j2", variables)
+def unit(lab: Path, *, machine: str, template: Path) -> str:
+    """Return the systemd unit that a role writes on `machine` from `template`."""
+    name = template.relative_to(ROLES)
+    return _rendered(str(name), _variables(lab, machine, name.parts[0]))
+
+
+def units() -> list[Path]:
+    """Return the templates of the units of pocket."""
+    return sorted(ROLES.glob("pocket_*/templates/etc/systemd/system/*.j2"))
 
 
 def kubeadm(lab: Path) -> str:
