@@ -8,14 +8,16 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import IO, Any, Final
 
 from lab.errors import HostError, MachineError
 from lab.machines.port import LabStatus, Link, MachineStatus, Power, State
 from lab.machines.vagrant import box
+from lab.machines.vagrant.data import accelerated
 from lab.machines.vagrant.hypervisor import Domain, Hypervisor, Seen
 from lab.machines.vagrant.libvirt import Libvirt
 from lab.machines.vagrant.paths import VagrantPaths
@@ -32,6 +34,8 @@ HYPERVISORS: Final[Mapping[HypervisorName, type[Hypervisor]]] = {
     HypervisorName.VIRTUALBOX: VirtualBox,
 }
 LOG_LINES: Final = 12
+EMULATED: Final = 10.0
+"""How many times slower a processor is that QEMU plays in software; measured from 8 to 20."""
 
 
 class VirtualMachines:
@@ -44,6 +48,12 @@ class VirtualMachines:
         self._paths = paths
         self._hypervisor = HYPERVISORS[topology.vagrant.provider]()
         self._records = Records(paths.records)
+
+    @cached_property
+    def slowness(self) -> float:
+        if self._hypervisor.name is HypervisorName.VIRTUALBOX or accelerated(self._topology.vagrant):
+            return 1.0
+        return EMULATED
 
     def status(self) -> LabStatus:
         domains = self._domains()
@@ -179,7 +189,8 @@ class VirtualMachines:
         }
 
     def _reach(self, machine: MachineName) -> Reach:
-        return Reach.read(self._paths.reach / f"{machine}.json")
+        file = self._paths.reach / f"{machine}.json"
+        return Reach.read(file, root=self._topology.vagrant.box is None)
 
     def _up(self, names: Sequence[MachineName]) -> None:
         """Bring machines up, all in one call: libvirt's boot in parallel."""
@@ -197,6 +208,8 @@ class VirtualMachines:
         self._forget(name)
 
     def _forget(self, name: MachineName) -> None:
+        with suppress(MachineError):  # Vagrant never said how to reach it, so nobody did
+            self._reach(name).close()
         self._records.drop(name)
         (self._paths.reach / f"{name}.json").unlink(missing_ok=True)
         (self._paths.consoles / f"{name}.console").unlink(missing_ok=True)

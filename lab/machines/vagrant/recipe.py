@@ -40,11 +40,17 @@ INITRAMFS: Final = {
     "etc/initramfs-tools/conf.d/lab": "MODULES=list\nCOMPRESS=zstd\nCOMPRESSLEVEL=3\nFSTYPE=ext4\nRESUME=none\n",
     # What the disk may hang on: virtio under libvirt, SATA under VirtualBox.
     "usr/share/initramfs-tools/modules.d/lab": "virtio_pci\nvirtio_blk\nahci\nsd_mod\next4\n",
+    # With its modules named, the disk is there without udev.
+    "etc/initramfs-tools/scripts/init-top/udev": "#!/bin/sh\n",
+    "etc/initramfs-tools/scripts/init-bottom/udev": "#!/bin/sh\n",
+    "etc/initramfs-tools/hooks/zz-lab": (
+        '#!/bin/sh\n[ "$1" = prereqs ] || rm -rf "$DESTDIR/usr/lib/udev" "$DESTDIR/usr/bin/udevadm"\n'
+    ),
 }
 """There before the kernel is installed, whose installation builds the initramfs."""
 
 KERNEL_OPTIONS: Final = (
-    "rw net.ifnames=0 console=tty0 console=ttyS0,115200 mitigations=off audit=0 nowatchdog"
+    "rw net.ifnames=0 console=ttyS0,115200 mitigations=off audit=0 nowatchdog systemd.show_status=auto"
 )
 GRUB_MODULES: Final = (
     "biosdisk",
@@ -58,13 +64,18 @@ GRUB_MODULES: Final = (
     "boot",
 )
 
+
+def _beside(name: str) -> str:
+    return Path(__file__).with_name(name).read_text()
+
+
 FILES: Final = {
     "etc/hostname": "debian\n",
     "etc/hosts": "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n",
     "etc/fstab": f"UUID={ROOT_UUID} / ext4 noatime,errors=remount-ro 0 0\n",
     "etc/resolv.conf": "",
     "etc/machine-id": "",
-    "etc/default/locale": "LANG=C.UTF-8\n",
+    "etc/locale.conf": "LANG=C.UTF-8\n",
     # As young as /usr: no machine has anything to bring up to date at its first boot.
     "etc/.updated": "",
     "var/.updated": "",
@@ -92,9 +103,18 @@ FILES: Final = {
         "ExecStartPre=\n"
         "ExecStartPre=/bin/sh -c 'test -s /etc/ssh/ssh_host_ed25519_key ||"
         ' ssh-keygen -q -t ed25519 -N "" -f /etc/ssh/ssh_host_ed25519_key\'\n'
-        "ExecStartPre=/usr/sbin/sshd -t\n"
     ),
+    # Disks and networks are all that udev is asked about; what the networks need is loaded without asking.
+    "etc/systemd/system/systemd-udev-trigger.service.d/lab.conf": (
+        "[Service]\n"
+        "ExecStart=\n"
+        "ExecStart=-udevadm trigger --action=add --subsystem-match=net --subsystem-match=block\n"
+    ),
+    "etc/modules-load.d/lab.conf": "virtio_net\n",
     "etc/systemd/journald.conf.d/lab.conf": "[Journal]\nStorage=volatile\nRuntimeMaxUse=16M\n",
+    "usr/lib/python3/dist-packages/ansible_bytecode.py": _beside("ansible_bytecode.py"),
+    "usr/lib/python3/dist-packages/ansible_bytecode.pth": "import ansible_bytecode\n",
+    "usr/lib/tmpfiles.d/ansible-bytecode.conf": "d /var/cache/lab/bytecode 0700 root root\n",
     f"etc/sudoers.d/{USER}": f"{USER} ALL=(ALL) NOPASSWD: ALL\n",
 }
 MODES: Final = {"etc/netplan/01-management.yaml": 0o600, f"etc/sudoers.d/{USER}": 0o440}
@@ -104,10 +124,22 @@ MASKED_UNITS: Final = (
     *("systemd-pstore.service", "systemd-update-utmp.service", "e2scrub_reap.service"),
     *("getty.target", "getty@tty1.service", "proc-sys-fs-binfmt_misc.automount"),
     *("sys-kernel-debug.mount", "sys-kernel-tracing.mount", "dev-hugepages.mount", "dev-mqueue.mount"),
-    *("grub-common.service", "systemd-networkd-persistent-storage.service"),
+    *("grub-common.service", "systemd-networkd-persistent-storage.service", "systemd-journal-flush.service"),
+    *("systemd-udev-load-credentials.service", "systemd-network-generator.service"),
     *(f"modprobe@{module}.service" for module in ("loop", "dm_mod", "drm", "efi_pstore", "fuse", "configfs")),
 )
 """Units that a machine of the lab has no use for: without them it boots in half the time under emulation."""
+MASKED_GENERATORS: Final = (
+    *("systemd-gpt-auto-generator", "systemd-hibernate-resume-generator", "systemd-rc-local-generator"),
+    *("systemd-ssh-generator", "systemd-sysv-generator", "systemd-system-update-generator"),
+    *(
+        "systemd-tpm2-generator",
+        "systemd-getty-generator",
+        "systemd-debug-generator",
+        "systemd-run-generator",
+    ),
+)
+"""Programs that make units at each boot and each reload, for what a machine of the lab does not have."""
 ENABLED_UNITS: Final = ("systemd-networkd.service", "ssh.service")
 
 
@@ -139,7 +171,7 @@ FORMS: Final = {
 def fingerprint() -> str:
     """Return what tells the present recipe from every other, this room's code included."""
     forms = [asdict(form) for form in FORMS.values()]
-    code = [Path(__file__).with_name(name).read_text() for name in ("rootfs.py", "disk.py", "box.ovf")]
+    code = [_beside(name) for name in ("rootfs.py", "disk.py", "box.ovf")]
     ingredients = (
         debian.SUITE,
         debian.DPKG_OPTIONS,
@@ -149,7 +181,19 @@ def fingerprint() -> str:
         FILES,
         MODES,
     )
-    recipe = repr((*ingredients, MASKED_UNITS, ENABLED_UNITS, GRUB_MODULES, EPOCH, DISK_BYTES, forms, code))
+    recipe = repr(
+        (
+            *ingredients,
+            MASKED_UNITS,
+            MASKED_GENERATORS,
+            ENABLED_UNITS,
+            GRUB_MODULES,
+            EPOCH,
+            DISK_BYTES,
+            forms,
+            code,
+        )
+    )
     return hashlib.sha256(recipe.encode()).hexdigest()
 
 

@@ -49,7 +49,8 @@ def fill(root: Path, on_line: Callable[[str], None], *, keys: str) -> None:
 
 def _write_hook(name: str, content: str) -> str:
     path = f'"$1"/{name}'
-    return f"mkdir -p $(dirname {path}); printf %s {shlex.quote(content)} > {path}"
+    mode = "755" if content.startswith("#!") else "644"
+    return f"mkdir -p $(dirname {path}); printf %s {shlex.quote(content)} > {path}; chmod {mode} {path}"
 
 
 def _write_files(root: Path) -> None:
@@ -65,10 +66,12 @@ def _add_user(root: Path, keys: str) -> None:
     # "*": no password fits, but unlike "!" the account is not locked, which would refuse keys too.
     account = ["useradd", "--create-home", "--shell=/bin/bash", "--user-group", "--password=*", recipe.USER]
     run(["chroot", str(root), *account], env={**os.environ, "SOURCE_DATE_EPOCH": str(recipe.EPOCH)})
-    ssh = root / "home" / recipe.USER / ".ssh"
-    ssh.mkdir(mode=0o700)
-    (ssh / "authorized_keys").write_text(keys)
-    (ssh / "authorized_keys").chmod(0o600)
+    # Root as well: the user may become root without a password, and sudo costs half a second under emulation.
+    for home in (f"home/{recipe.USER}", "root"):
+        ssh = root / home / ".ssh"
+        ssh.mkdir(mode=0o700, exist_ok=True)
+        (ssh / "authorized_keys").write_text(keys)
+        (ssh / "authorized_keys").chmod(0o600)
     run(["chroot", str(root), "chown", "-R", f"{recipe.USER}:", f"/home/{recipe.USER}/.ssh"])
 
 
@@ -76,6 +79,10 @@ def _choose_units(root: Path) -> None:
     units = root / "etc/systemd/system"
     for timer in units.glob("timers.target.wants/*"):
         timer.unlink()
+    generators = root / "etc/systemd/system-generators"
+    generators.mkdir(exist_ok=True)
+    for generator in recipe.MASKED_GENERATORS:
+        (generators / generator).symlink_to("/dev/null")
     systemctl = ["systemctl", f"--root={root}", "--quiet"]
     run([*systemctl, "mask", *recipe.MASKED_UNITS])
     run([*systemctl, "disable", *debian.DISABLED_UNITS])
