@@ -12,7 +12,7 @@ from contextlib import suppress
 from functools import partial
 
 from lab.actions.cluster import PATIENCE, JoinNodes, kubectl, read, serves, wait
-from lab.actions.evidence.gather import gather
+from lab.actions.evidence.gather import BALANCER, gather_by_name
 from lab.actions.evidence.judge import Hop, judge
 from lab.actions.machines import can_be_made_anew, create
 from lab.actions.steps import Context
@@ -22,15 +22,16 @@ from lab.kits.shell import CommandError
 from lab.provision.fingerprint import fingerprints
 from lab.topology.model import MachineName
 
-BALANCER = "metallb-system"
 SAMPLE = "lab-sample"
 ADDONS = "/etc/kubernetes/addons"
 REPLICAS = 3
-REQUESTS = 30
 NO_ADDRESS = "address"
 """The hop at which a lab that is in use may fail: its own Services have all addresses."""
 IMPATIENCE = 30.0
 """Seconds until something is done about a way that worked before."""
+DELETE_TIMEOUT = 60.0
+ROLLOUT_TIMEOUT = 120.0
+"""Seconds, on machine containers."""
 MANIFEST = [
     {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SAMPLE}},
     {
@@ -92,11 +93,11 @@ class DeploySample:
             try:
                 kubectl(context, "apply", "--filename=-", stdin=objects)
             except CommandError:  # the last one may be on its way out
-                kubectl(context, "wait", "--for=delete", f"namespace/{SAMPLE}", "--timeout=60s")
+                gone = f"--timeout={DELETE_TIMEOUT * context.provider.slowness:g}s"
+                kubectl(context, "wait", "--for=delete", f"namespace/{SAMPLE}", gone)
                 kubectl(context, "apply", "--filename=-", stdin=objects)
-            kubectl(
-                context, "rollout", "status", "deployment/nginx", f"--namespace={SAMPLE}", "--timeout=120s"
-            )
+            ready = f"--timeout={ROLLOUT_TIMEOUT * context.provider.slowness:g}s"
+            kubectl(context, "rollout", "status", "deployment/nginx", f"--namespace={SAMPLE}", ready)
         except CommandError as error:
             raise ProvisionError(f"the sample cannot be deployed: {error.message}") from error
 
@@ -157,7 +158,7 @@ class Prove:
 
         def in_order() -> bool:
             nonlocal found
-            found = judge(gather(context, f"{SAMPLE}/nginx", requests=REQUESTS), context.topology)
+            found = judge(gather_by_name(context, f"{SAMPLE}/nginx"), context.topology)
             broken = _broken(found)
             context.report.detail(f"not yet: {broken.name}: {broken.detail}" if broken else "")
             return broken is None

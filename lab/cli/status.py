@@ -26,32 +26,37 @@ PERIOD = 1.0
 @file_option
 @json_option
 @click.option("--watch", is_flag=True, help="Show it again every second, until Ctrl-C.")
-def command(file: Path | None, as_json: bool, watch: bool) -> None:
+@click.option(
+    "--full", is_flag=True, help="Ask emulated machines for sessions and Services too: it takes seconds."
+)
+def command(file: Path | None, as_json: bool, watch: bool, full: bool) -> None:
     """Show what exists of the lab. Exit code 1 when a machine is not as it should be.
 
-    Needs no root for the machines; sessions and Services are asked inside of them, and shown to root only.
+    Needs no root for the machines; sessions and Services are asked inside of them: as root, and where that is fast.
     """
     context = open_lab(file, quiet=as_json)
     while watch:
-        text = "\n".join(_lines(context, context.provider.status()))
+        text = "\n".join(_lines(context, context.provider.status(), full=full))
         click.clear()
         click.echo(text)
         time.sleep(PERIOD)
     status = context.provider.status()
     if as_json:
-        print_json(_json(context, status))
+        print_json(_json(context, status, full=full))
     else:
-        click.echo("\n".join(_lines(context, status)))
+        click.echo("\n".join(_lines(context, status, full=full)))
     if not all(status.machine(machine.name).healthy for machine in context.topology.machines):
         raise click.exceptions.Exit(1)
 
 
-def _overview(context: Context, status: LabStatus) -> Overview:
+def _overview(context: Context, status: LabStatus, *, full: bool) -> Overview | None:
+    """Return what the machines carry; None where they are not asked."""
     may_enter = os.geteuid() == 0 or not context.needs_root
-    return look(context) if status.exists and may_enter else Overview()
+    is_fast = context.provider.slowness == 1
+    return look(context) if status.exists and may_enter and (full or is_fast) else None
 
 
-def _lines(context: Context, status: LabStatus) -> Iterator[str]:
+def _lines(context: Context, status: LabStatus, *, full: bool) -> Iterator[str]:
     if not status.exists:
         yield f"lab {context.topology.name} is not up. Build it with: lab up"
         return
@@ -60,7 +65,11 @@ def _lines(context: Context, status: LabStatus) -> Iterator[str]:
     width = max(len(machine.name) for machine in context.topology.machines)
     for machine in context.topology.machines:
         yield _machine_line(machine, status.machine(machine.name), width)
-    overview = _overview(context, status)
+    overview = _overview(context, status, full=full)
+    if overview is None:
+        if context.provider.slowness > 1:
+            yield "\nsessions and Services: lab status --full (these machines are emulated, and take seconds)"
+        return
     if overview.sessions:
         yield ""
     for session in overview.sessions:
@@ -85,15 +94,16 @@ def _describe(link: Link) -> str:
     return f"{link.loss} % loss" if link.up else "unplugged"
 
 
-def _json(context: Context, status: LabStatus) -> dict[str, object]:
-    overview = _overview(context, status)
+def _json(context: Context, status: LabStatus, *, full: bool) -> dict[str, object]:
+    overview = _overview(context, status, full=full)
     machines = [_machine(machine, status.machine(machine.name)) for machine in context.topology.machines]
     return {
         "lab": context.topology.name,
         "up": status.exists,
         "machines": machines,
-        "sessions": [asdict(session) for session in overview.sessions],
-        "services": [asdict(service) for service in overview.services],
+        "asked": overview is not None,
+        "sessions": [asdict(session) for session in overview.sessions] if overview else [],
+        "services": [asdict(service) for service in overview.services] if overview else [],
     }
 
 

@@ -41,12 +41,12 @@ def _provider() -> Provider:
 class LabBackend(BaseBackend):  # type: ignore[misc]  # testinfra's types are not followed
     NAME = "lab"
 
-    def __init__(self, machine: str, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, machine: str, *args: Any, user: str = "root", **kwargs: Any) -> None:
         super().__init__(machine, *args, **kwargs)
-        self._machine = machine
+        self._enter = enter(machine, user)
 
     def run(self, command: str, *args: str, **_: Any) -> CommandResult:
-        argv = enter(self._machine)(["sh", "-c", self.get_command(command, *args)])
+        argv = self._enter(["sh", "-c", self.get_command(command, *args)])
         return self.run_local(" ".join("%s" for _ in argv), *argv)
 
 

@@ -15,6 +15,7 @@ from tests.e2e.announcer import Announcers
 from tests.e2e.backend import FILE_VARIABLE, topology_under_test
 from tests.e2e.kubectl import Kubectl
 
+USER = "vagrant"
 SPEAKERS = ("daemonsets", "--all-namespaces", "--selector=app=metallb,component=speaker")
 
 Host = Any
@@ -52,8 +53,8 @@ def client(on: Callable[[str], Host], topology: Topology) -> Host:
 
 
 @pytest.fixture(scope="session")
-def kubectl(client: Host) -> Kubectl:
-    return Kubectl(client)
+def kubectl(topology: Topology) -> Kubectl:
+    return Kubectl(testinfra.get_host(f"lab://{topology.client.name}", user=USER))
 
 
 @pytest.fixture(scope="session")

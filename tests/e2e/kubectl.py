@@ -6,22 +6,22 @@ import json
 import shlex
 from typing import Any
 
-USER = "vagrant"
 Object = dict[str, Any]
 
 
 class Kubectl:
     """kubectl as a function: `kubectl("get", "pods")` returns what it prints, and fails the test when it fails."""
 
-    def __init__(self, client: Any) -> None:
-        self._client = client
+    def __init__(self, user: Any) -> None:
+        """`user` is the user's shell on the client, as a testinfra host."""
+        self._user = user
 
     def __call__(self, *argv: str) -> str:
-        return str(self._client.check_output(*self._as_user("kubectl %s", argv)))
+        return str(self._user.check_output(_line(argv)))
 
     def try_(self, *argv: str) -> Any:
         """Return the result whether or not it succeeds."""
-        return self._client.run(*self._as_user("kubectl %s", argv))
+        return self._user.run(_line(argv))
 
     def json(self, *argv: str) -> Any:
         return json.loads(self(*argv, "--output=json"))
@@ -29,9 +29,8 @@ class Kubectl:
     def apply(self, *objects: Object) -> None:
         """Create or change the objects."""
         documents = shlex.quote("\n".join(map(json.dumps, objects)))
-        line = f"printf %s {documents} | kubectl apply --filename=-"
-        self._client.check_output("runuser --login %s --command %s", USER, line)
+        self._user.check_output(f"printf %s {documents} | kubectl apply --filename=-")
 
-    @staticmethod
-    def _as_user(line: str, argv: tuple[str, ...]) -> tuple[str, str, str]:
-        return ("runuser --login %s --command %s", USER, line % shlex.join(argv))
+
+def _line(argv: tuple[str, ...]) -> str:
+    return shlex.join(["kubectl", *argv])

@@ -9,7 +9,7 @@ import json
 import re
 import subprocess
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -20,16 +20,14 @@ from lab.errors import LabError, UsageError
 from lab.topology.model import Machine
 from lab.topology.naming import peer_name
 
+BALANCER = "metallb-system"
+SPEAKER = {"component": "speaker"}
 REQUESTS = 30
+ANSWER_PATIENCE = 2.0
+"""Seconds, on a machine container."""
 TIMEOUT = 60.0
-ANSWERS = """
-lost=0
-for i in $(seq $1); do
-    curl --silent --output /dev/null --max-time 2 --write-out '%{http_code} %header{x-pod}\\n' "http://$2/" && continue
-    echo none
-    lost=$((lost + 1)); [ $lost -lt 5 ] || exit
-done
-"""
+NO_ANSWER = "000"
+"""curl's code of a question that nobody answered."""
 NEXT_HOP = re.compile(r"\bvia ([0-9a-f.:]+)")
 RULES = """
 iptables-save 2>/dev/null
@@ -43,33 +41,41 @@ REFUSES = re.compile(r"^-A .* -j (DROP|REJECT)\b|^:(INPUT|FORWARD|OUTPUT) DROP\b
 OWN_CHAINS = re.compile(r"KUBE|CNI")
 
 
-def find_service(context: Context, wanted: str) -> str:
-    """Return NAMESPACE/NAME of the Service that `wanted` names: so, by NAME in `default`, or by external address.
+def find_service(context: Context, wanted: str) -> Json:
+    """Return the Service that `wanted` names: as NAMESPACE/NAME, as NAME in `default`, or by its external address.
 
     Raises UsageError when there is none.
     """
     listed = read(context, "services", "--all-namespaces", "--output=json").get("items", [])
     for service in listed:
-        name = f"{service['metadata']['namespace']}/{service['metadata']['name']}"
+        name = name_of(service)
         addresses = [
             entry.get("ip") for entry in service.get("status", {}).get("loadBalancer", {}).get("ingress", [])
         ]
         if wanted in (name, name.removeprefix("default/"), *addresses):
-            return name
-    waiting = ", ".join(
-        f"{s['metadata']['namespace']}/{s['metadata']['name']}"
-        for s in listed
-        if s["spec"].get("type") == "LoadBalancer"
-    )
+            found: Json = service
+            return found
+    waiting = ", ".join(name_of(s) for s in listed if s["spec"].get("type") == "LoadBalancer")
     raise UsageError(
         f"no Service has the name or the external address {wanted}", hint=f"there are: {waiting or 'none'}"
     )
 
 
-def gather(context: Context, name: str, *, requests: int = REQUESTS) -> Facts:
+def name_of(thing: Json) -> str:
+    """Return NAMESPACE/NAME of an object of the cluster."""
+    return f"{thing['metadata']['namespace']}/{thing['metadata']['name']}"
+
+
+def gather_by_name(context: Context, name: str) -> Facts:
     """Return the facts about the Service NAMESPACE/NAME."""
     namespace, _, bare = name.partition("/")
     service = read(context, "service", bare, f"--namespace={namespace}", "--output=json") or None
+    return gather(context, name, service)
+
+
+def gather(context: Context, name: str, service: Json | None, *, requests: int = REQUESTS) -> Facts:
+    """Return the facts about the Service called `name`, if there is one."""
+    namespace = name.partition("/")[0]
     known = Facts(name=name, service=service)
     address = known.addresses[0] if known.addresses else ""
     with ThreadPoolExecutor(max_workers=8) as pool:
@@ -91,17 +97,26 @@ def gather(context: Context, name: str, *, requests: int = REQUESTS) -> Facts:
 
 
 def _cluster(context: Context, namespace: str, service: Json | None) -> dict[str, Any]:
-    selector = ",".join(
-        f"{k}={v}" for k, v in ((service or {}).get("spec", {}).get("selector") or {}).items()
-    )
-    pods = _items(context, "pods", f"--namespace={namespace}", f"--selector={selector}") if selector else []
-    speakers = _items(context, "pods", "--namespace=metallb-system", "--selector=component=speaker")
+    # As few calls as can be: kubectl takes longer to start than the API server to answer.
+    found = _items(context, "nodes,pods", "--all-namespaces")
+    pods = [item for item in found if item["kind"] == "Pod"]
+    selector = (service or {}).get("spec", {}).get("selector") or {}
     return {
-        "pods": tuple(pods),
-        "nodes": tuple(_items(context, "nodes")),
-        "peers": tuple(_items(context, "bgppeers.metallb.io", "--namespace=metallb-system")),
-        "speakers": {pod["spec"].get("nodeName", ""): _all_ready(pod) for pod in speakers},
+        "pods": tuple(_selected(pods, namespace, selector)) if selector else (),
+        "nodes": tuple(item for item in found if item["kind"] == "Node"),
+        "peers": tuple(_items(context, "bgppeers.metallb.io", f"--namespace={BALANCER}")),
+        "speakers": {
+            pod["spec"].get("nodeName", ""): _all_ready(pod) for pod in _selected(pods, BALANCER, SPEAKER)
+        },
     }
+
+
+def _selected(pods: Iterable[Json], namespace: str, selector: Mapping[str, str]) -> Iterator[Json]:
+    """Yield the pods of the namespace whose labels the selector matches."""
+    for pod in pods:
+        labels = pod["metadata"].get("labels") or {}
+        if pod["metadata"]["namespace"] == namespace and selector.items() <= labels.items():
+            yield pod
 
 
 def sessions(context: Context) -> tuple[Session, ...]:
@@ -148,13 +163,25 @@ def _client(context: Context, address: str, port: int, requests: int) -> dict[st
     client, family = context.topology.client, "-6" if ":" in address else "-4"
     route = json.loads(_run(context, client, ["ip", family, "-json", "route", "get", address]) or "[]")
     url = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
-    said = _run(context, client, ["sh", "-c", ANSWERS, "-", str(requests), url]).splitlines()
-    answered = Counter(_answerer(line) for line in said if line != "none" and not line.startswith("000"))
+    patience = ANSWER_PATIENCE * context.provider.slowness
+    said = _run(context, client, _questions(url, requests, patience)).splitlines()
+    answered = Counter(_answerer(line) for line in said if not line.startswith(NO_ANSWER))
     return {
         "client_gateways": frozenset(entry["gateway"] for entry in route if "gateway" in entry),
         "answers": dict(answered),
-        "unanswered": len([line for line in said if line == "none"]),
+        "unanswered": len(said) - answered.total(),
     }
+
+
+def _questions(url: str, number: int, patience: float) -> list[str]:
+    """Return the command that asks so often, each time by another connection, and says what it heard.
+
+    All at once: when nobody answers, that takes `patience` seconds and not so many times as long.
+    """
+    argv = ["curl", "--silent", "--output", "/dev/null", "--parallel", "--parallel-immediate"]
+    argv += ["--max-time", f"{patience:g}", "--header", "Connection: close"]
+    # A fragment is never sent: every question is the same.
+    return [*argv, "--write-out", "%{http_code} %header{x-pod}\\n", f"http://{url}/#[1-{number}]"]
 
 
 def _answerer(line: str) -> str:
