@@ -37,7 +37,7 @@ $(VENV)/.installed: requirements.txt pyproject.toml Makefile
 	@touch $@
 
 ##@ Develop
-.PHONY: test test-roles test-vagrant unit contract lint fmt bench fuzz lock clean
+.PHONY: test test-box test-roles test-vagrant unit contract lint fmt bench fuzz lock clean
 test: setup lint ## Everything: linters, tests without machines, tests with machines of their own
 	scripts/system-packages $(TEST_PACKAGES)
 	$(BIN)/python -m tests.interop.rootfs
@@ -47,6 +47,10 @@ test: setup lint ## Everything: linters, tests without machines, tests with mach
 test-vagrant: setup ## The lab from virtual machines, under software emulation; ten to twenty minutes
 	scripts/system-packages $(VAGRANT_PACKAGES)
 	tests/vagrant/run $(BIN)/python
+
+test-box: setup ## The box of virtual machines: built twice, the same bytes; minutes
+	scripts/system-packages qemu-img=qemu-utils vagrant=vagrant
+	$(BIN)/python -m pytest -s tests/vagrant/test_box.py
 
 test-roles: setup ## The roles for kubeadm, on a machine container with stand-in programs; minutes
 	$(BIN)/python -m pytest tests/roles

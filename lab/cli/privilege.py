@@ -12,6 +12,7 @@ from typing import NoReturn
 import click
 
 from lab.errors import HostError
+from lab.kits.shell import run
 from lab.machines.cache import cache_directory
 
 OFFLINE = "LAB_OFFLINE"
@@ -51,6 +52,12 @@ def leave_the_network() -> None:
         return
     os.environ[OFFLINE] = "yes"
     become(["unshare", "--net", "--", sys.executable, "-m", "lab.cli", *sys.argv[1:]])
+
+
+def ways_out() -> list[str]:
+    """Return the default routes of the network that this process is in, as `ip` shows them."""
+    shown = (run(["ip", family, "-oneline", "route", "show", "default"]) for family in ("-4", "-6"))
+    return [line.strip() for lines in shown for line in lines.splitlines()]
 
 
 def become(argv: list[str]) -> NoReturn:

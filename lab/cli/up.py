@@ -16,7 +16,7 @@ from lab.cli.explain import lines
 from lab.cli.lock import LOCK
 from lab.cli.options import file_option, json_option
 from lab.cli.output import print_json
-from lab.cli.privilege import leave_the_network
+from lab.cli.privilege import leave_the_network, ways_out
 from lab.cli.session import ask_for_root, changing, open_lab, provider_option, say_choice
 from lab.errors import UsageError
 from lab.provision.artefacts import read_lock
@@ -86,14 +86,21 @@ def _tell(name: str, seconds: float, steps: Sequence[Step], until: str | None) -
 
 
 def _confine(context: Context, *, offline: bool, bundle: Path | None) -> None:
-    """Keep to a bundle, and away from the network. Raises UsageError for virtual machines."""
-    if not context.needs_root:
+    """Keep to a bundle, and away from the network; say what proves it.
+
+    Raises UsageError where virtual machines are wanted and this host has a way out: they hang on its network, which
+    cannot be left without them.
+    """
+    if offline and context.needs_root:
+        leave_the_network()
+    ways = ways_out() if offline else []
+    if ways:
         raise UsageError(
-            "virtual machines are entered over this host's network, so --offline and --bundle are for containers",
-            hint="lab box build needs the mirror once; then their labs need no network",
+            f"--offline, and this host has a way out: {'; '.join(ways)}",
+            hint="virtual machines need this host's network: take the route away, then try again",
         )
     if offline:
-        leave_the_network()
+        context.report.notice("offline: there is no default route here, and so no way out")
     kubeadm = context.topology.kubernetes.distribution is Distribution.KUBEADM
     if bundle and (kubeadm or context.provider.prepare(None)):
         artefacts.use(read_lock(LOCK), bundle)

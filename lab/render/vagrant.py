@@ -109,6 +109,8 @@ def _virtualbox(topology: Topology, machine: Machine, size: Size) -> Json:
         "cpus": size.cpus,
         "linked_clone": True,
         "check_guest_additions": False,
+        # The box's kernel has no driver for VirtualBox's own choice. This counts for Vagrant's adapter too.
+        "default_nic_type": "virtio",
     }
 
 
@@ -121,7 +123,6 @@ def _network(topology: Topology, interface: Interface) -> Json:
         return common | {
             "mac": interface.mac.replace(":", "").upper(),
             "virtualbox__intnet": name,
-            "nic_type": "virtio",
         }
     return common | {
         "mac": interface.mac,

@@ -120,7 +120,7 @@ def _texts(form: recipe.Form) -> dict[str, bytes]:
         metadata: dict[str, object] = {"provider": "libvirt", "format": "qcow2", "virtual_size": gibibytes}
         return {"metadata.json": json.dumps(metadata).encode(), "Vagrantfile": LIBVIRT_VAGRANTFILE.encode()}
     template = Template(Path(__file__).with_name("box.ovf").read_text())
-    ovf = template.substitute(disk=form.disk, capacity=recipe.DISK_BYTES, uuid=recipe.ROOT_UUID)
+    ovf = template.substitute(disk=form.disk, capacity=recipe.DISK_BYTES)
     return {"metadata.json": b'{"provider": "virtualbox"}', "box.ovf": ovf.encode()}
 
 
