@@ -37,16 +37,20 @@ $(VENV)/.installed: requirements.txt pyproject.toml Makefile
 	@touch $@
 
 ##@ Develop
-.PHONY: test test-box test-roles test-vagrant unit contract lint fmt bench fuzz lock clean
+.PHONY: test test-box test-plain-vagrant test-roles test-vagrant unit contract lint fmt bench fuzz lock clean
 test: setup lint ## Everything: linters, tests without machines, tests with machines of their own
 	scripts/system-packages $(TEST_PACKAGES)
 	$(BIN)/python -m tests.interop.rootfs
 	$(BIN)/python -m pytest
 	$(BIN)/python -m pytest tests/lifecycle
 
-test-vagrant: setup ## The lab from virtual machines, under software emulation; ten to twenty minutes
+test-vagrant: setup ## The lab from virtual machines, under software emulation, beside containers; half an hour
 	scripts/system-packages $(VAGRANT_PACKAGES)
-	tests/vagrant/run $(BIN)/python
+	tests/vagrant/run $(BIN)/python $(PYTEST)
+
+test-plain-vagrant: setup ## The same by Vagrant's own verbs alone
+	scripts/system-packages $(VAGRANT_PACKAGES)
+	PLAIN=yes tests/vagrant/run $(BIN)/python $(PYTEST)
 
 test-box: setup ## The box of virtual machines: built twice, the same bytes; minutes
 	scripts/system-packages qemu-img=qemu-utils vagrant=vagrant

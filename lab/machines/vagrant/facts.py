@@ -18,7 +18,7 @@ from lab.machines.vagrant.libvirt import URI
 from lab.topology.model import Hypervisor, Vagrant
 
 Version = tuple[int, ...]
-NETWORKS_CONF: Final = Path("/etc/vbox/networks.conf")
+NETWORKS_CONF: Final = "etc/vbox/networks.conf"
 TOOLS: Final = ("ssh", "mmdebstrap", "qemu-img", "qemu-system-x86_64", "dnsmasq", "virsh", "VBoxManage")
 
 
@@ -42,6 +42,8 @@ class Facts:
     modules: frozenset[str] = frozenset()
     """The kernel modules that are loaded."""
     virtualbox: Version | None = None
+    virtualbox_warning: str = ""
+    """What VBoxManage says before its version, when its kernel module is not there."""
     networks_conf: str | None = None
     """VirtualBox's list of ranges for host-only networks; None when there is no such file."""
     routes: Sequence[Route] = ()
@@ -53,13 +55,15 @@ class Facts:
     """Bytes available."""
 
 
-def gather(settings: Vagrant) -> Facts:
-    """Look at this host. Takes about a second, most of it Vagrant's."""
+def gather(settings: Vagrant, *, root: Path = Path("/")) -> Facts:
+    """Look at this host, whose files are below `root`. Takes about a second, most of it Vagrant's."""
     path = "/usr/local/sbin:/usr/sbin:/sbin"
     tools = frozenset(tool for tool in TOOLS if shutil.which(tool) or shutil.which(tool, path=path))
     libvirt = settings.provider is Hypervisor.LIBVIRT and "virsh" in tools
     error, inactive = _libvirt() if libvirt else ("", [])
     installed = shutil.which("vagrant") is not None
+    conf = root / NETWORKS_CONF
+    virtualbox, warning = own_version(_said("VBoxManage", "--version") if "VBoxManage" in tools else "")
     return Facts(
         vagrant=version(_said("vagrant", "--version")) if installed else None,
         plugins=plugins(_said("vagrant", "plugin", "list")) if installed else {},
@@ -67,13 +71,14 @@ def gather(settings: Vagrant) -> Facts:
         libvirt_error=error,
         inactive_networks=inactive,
         kvm=kvm_works(),
-        modules=frozenset(path.name for path in Path("/sys/module").glob("*")),
-        virtualbox=version(_said("VBoxManage", "--version")) if "VBoxManage" in tools else None,
-        networks_conf=NETWORKS_CONF.read_text() if NETWORKS_CONF.exists() else None,
+        modules=frozenset(path.name for path in (root / "sys/module").glob("*")),
+        virtualbox=virtualbox,
+        virtualbox_warning=warning,
+        networks_conf=conf.read_text() if conf.exists() else None,
         routes=routes(_said("ip", "-json", "route", "show", "table", "main")),
-        forward_policy_drops=_forward_policy_drops(),
+        forward_policy_drops=_forward_policy_drops(root),
         box=box.find(settings.provider) is not None,
-        memory=_memory(),
+        memory=_memory(root),
     )
 
 
@@ -81,6 +86,12 @@ def version(text: str) -> Version | None:
     """Return the first thing in `text` that looks like a version; None without one."""
     found = re.search(r"\d+(\.\d+)+", text)
     return tuple(int(part) for part in found[0].split(".")) if found else None
+
+
+def own_version(text: str) -> tuple[Version | None, str]:
+    """Read `VBoxManage --version`: the version is its last line, after warnings that name other versions."""
+    *warnings, last = text.strip().splitlines() or [""]
+    return version(last), " ".join(line.strip() for line in warnings if line.strip())
 
 
 def plugins(text: str) -> dict[str, Version]:
@@ -114,14 +125,14 @@ def _libvirt() -> tuple[str, list[str]]:
     return "", names.split()
 
 
-def _forward_policy_drops() -> bool:
+def _forward_policy_drops(root: Path) -> bool:
     """Only where bridged frames pass iptables at all: with br_netfilter, as Docker loads it."""
-    bridged = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
+    bridged = root / "proc/sys/net/bridge/bridge-nf-call-iptables"
     if not bridged.exists() or bridged.read_text().strip() != "1":
         return False
     return "-P FORWARD DROP" in _said("iptables", "-S", "FORWARD")
 
 
-def _memory() -> int:
-    rows = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
+def _memory(root: Path) -> int:
+    rows = dict(line.split(":", 1) for line in (root / "proc/meminfo").read_text().splitlines())
     return int(rows["MemAvailable"].split()[0]) << 10

@@ -26,6 +26,8 @@ OTHER_HYPERVISORS: Final = {
     Hypervisor.LIBVIRT: ("vboxdrv",),
     Hypervisor.VIRTUALBOX: ("kvm_intel", "kvm_amd"),
 }
+CLOSED: Final = ("permission denied", "authentication", "polkit")
+"""What libvirt says to a user who is not in its group."""
 INSTALL: Final = "apt-get install --no-install-recommends"
 
 
@@ -116,8 +118,10 @@ def libvirt_answers(facts: Facts, topology: Topology) -> Finding | None:
     if not _is(topology, Hypervisor.LIBVIRT) or "virsh" not in facts.tools:
         return None
     if facts.libvirt_error:
+        # The socket is there and closed to this user, or it is not there at all.
+        is_closed = any(word in facts.libvirt_error.lower() for word in CLOSED)
         user = os.environ.get("USER", "$USER")
-        fix = f"systemctl start libvirtd; adduser {user} libvirt, then log in again"
+        fix = f"adduser {user} libvirt, then log in again" if is_closed else "systemctl start libvirtd"
         return _bad("libvirt", facts.libvirt_error, fix)
     return _good("libvirt", "it answers")
 
@@ -219,6 +223,9 @@ def virtualbox(facts: Facts, topology: Topology) -> Finding | None:
         return _bad(
             "VirtualBox", "it is not installed", "install it, or `vagrant: {provider: libvirt}` in lab.yml"
         )
+    if facts.virtualbox_warning:
+        fix = "/sbin/vboxconfig, or what its message names; with Secure Boot, its modules have to be signed"
+        return _bad("VirtualBox", facts.virtualbox_warning, fix)
     if facts.virtualbox < OLDEST_VIRTUALBOX:
         detail = f"{_text(facts.virtualbox)} is too old: at least {_text(OLDEST_VIRTUALBOX)}"
         return _bad("VirtualBox", detail, "install a newer one")

@@ -100,6 +100,8 @@ class VirtualMachines:
 
     def power(self, machine: MachineName, action: Power) -> None:
         domain = self._domain(machine)
+        if action in (Power.STOP, Power.REBOOT, Power.KILL):
+            self._disconnect(machine)
         match action:
             case Power.KILL:
                 self._hypervisor.kill(domain)
@@ -207,9 +209,13 @@ class VirtualMachines:
             tool.destroy(vm_name=name)
         self._forget(name)
 
-    def _forget(self, name: MachineName) -> None:
+    def _disconnect(self, name: MachineName) -> None:
+        """End the connections that are kept open to a machine: they do not outlive it."""
         with suppress(MachineError):  # Vagrant never said how to reach it, so nobody did
             self._reach(name).close()
+
+    def _forget(self, name: MachineName) -> None:
+        self._disconnect(name)
         self._records.drop(name)
         (self._paths.reach / f"{name}.json").unlink(missing_ok=True)
         (self._paths.consoles / f"{name}.console").unlink(missing_ok=True)

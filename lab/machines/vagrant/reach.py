@@ -23,6 +23,9 @@ OPTIONS: Final = {
     "IdentitiesOnly": "yes",
     "PasswordAuthentication": "no",
     "ConnectTimeout": "10",
+    # A frozen machine says nothing: after a minute of it, whoever waits is told.
+    "ServerAliveInterval": "10",
+    "ServerAliveCountMax": "6",
     "LogLevel": "ERROR",
 }
 TIMEOUT: Final = "120"

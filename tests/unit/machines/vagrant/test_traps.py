@@ -53,7 +53,7 @@ TRAPS = {
         LIBVIRT,
         "mmdebstrap",
     ),
-    "libvirt does not answer": (replace(WELL, libvirt_error="Failed to connect"), LIBVIRT, "adduser"),
+    "libvirt does not answer": (replace(WELL, libvirt_error="Failed to connect"), LIBVIRT, "start libvirtd"),
     "an inactive network": (
         replace(WELL, inactive_networks=["default", "lab-lab-management"]),
         LIBVIRT,
