@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from lab.errors import CheckError
 from lab.machines.family import CHECKOUT
 from lab.provision.artefacts import read_lock, write_lock
 
-LOCK = CHECKOUT / "lab.lock"
+LOCK = Path(os.environ.get("LAB_LOCK") or CHECKOUT / "lab.lock")
+"""The project's own lock, unless somebody has one for themselves."""
 
 
 @click.command
