@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from lab.actions import drift
 from lab.actions.steps import Context
@@ -62,11 +63,9 @@ class Configure:
             context.report.note("kept configurations, no playbook")
             return
         context.report.note(f"{len(pending)} of {len(wanted)} machines, by playbooks")
-        for name, files in self._play(context, pending).items():
-            drift.record(context, name, files)
-        for name in pending:
-            if context.captures and not _has_a_secret(context, name):
-                context.captures.capture(name, wanted[name])
+        written = self._play(context, pending)
+        with ThreadPoolExecutor(max_workers=8) as pool:
+            list(pool.map(lambda n: _keep(context, n, written.get(n, set()), wanted[n]), pending))
 
     @staticmethod
     def _wanted(context: Context) -> dict[MachineName, str]:
@@ -103,6 +102,13 @@ class Configure:
                 on_event=hear,
             )
         return files
+
+
+def _keep(context: Context, name: MachineName, written: Collection[str], configuration: str) -> None:
+    """Note what the playbooks wrote on the machine, and keep its configuration for the next one."""
+    drift.record(context, name, written)
+    if context.captures and not _has_a_secret(context, name):
+        context.captures.capture(name, configuration)
 
 
 def _listed(changed: Sequence[str]) -> str:

@@ -51,6 +51,11 @@ class VagrantPaths:
     def lock(self) -> Path:
         return self.generated / "lock"
 
+    def made(self, hypervisor: Hypervisor) -> float:
+        """Return when the first of the machines that exist was made, in seconds since the epoch; 0 without any."""
+        files = self.dotfile.glob(f"machines/*/{hypervisor}/id")
+        return min((path.stat().st_mtime for path in files), default=0.0)
+
     def identities(self, hypervisor: Hypervisor) -> dict[MachineName, str]:
         """Return the machines that exist and the hypervisor's identifier of each, as Vagrant noted them."""
         found = sorted(self.dotfile.glob(f"machines/*/{hypervisor}/id"))

@@ -8,15 +8,15 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import IO, Any, Final
 
 from lab.errors import HostError, MachineError
 from lab.machines.port import LabStatus, Link, MachineStatus, Power, State
-from lab.machines.vagrant import box
+from lab.machines.vagrant import box, kept
 from lab.machines.vagrant.data import accelerated
 from lab.machines.vagrant.hypervisor import Domain, Hypervisor, Seen
 from lab.machines.vagrant.libvirt import Libvirt
@@ -26,8 +26,8 @@ from lab.machines.vagrant.recipe import NAME, version
 from lab.machines.vagrant.records import Records
 from lab.machines.vagrant.virtualbox import VirtualBox
 from lab.render.vagrant import Setting, vagrant
+from lab.topology.model import Distribution, MachineName, NetworkName, Topology
 from lab.topology.model import Hypervisor as HypervisorName
-from lab.topology.model import MachineName, NetworkName, Topology
 
 HYPERVISORS: Final[Mapping[HypervisorName, type[Hypervisor]]] = {
     HypervisorName.LIBVIRT: Libvirt,
@@ -61,7 +61,13 @@ class VirtualMachines:
         described = self._descriptions()
         machines = tuple(self._status(name, seen.get(name), described.get(name, "")) for name in domains)
         project = str(self._paths.file.parent)
-        return LabStatus(exists=bool(domains), project=project, provider=self.name, machines=machines)
+        return LabStatus(
+            exists=bool(domains),
+            project=project,
+            provider=self.name,
+            since=self._paths.made(self._hypervisor.name),
+            machines=machines,
+        )
 
     def prepare(self, on_line: Callable[[str], None] | None) -> bool:
         if self._topology.vagrant.box is not None:
@@ -82,7 +88,6 @@ class VirtualMachines:
     def create(
         self, wanted: Mapping[MachineName, str], *, fresh: Collection[MachineName] = ()
     ) -> Sequence[MachineName]:
-        del wanted  # a virtual machine boots bare: its disk is too large to keep one for each configuration
         known = {machine.name: machine for machine in self.status().machines}
         names = [machine.name for machine in self._topology.machines]
         stale = [name for name, machine in known.items() if machine.stale]
@@ -96,6 +101,7 @@ class VirtualMachines:
         ]
         if pending:
             self._up(pending)
+        self._configure({name: wanted.get(name, "") for name in names})
         return pending
 
     def power(self, machine: MachineName, action: Power) -> None:
@@ -116,7 +122,7 @@ class VirtualMachines:
                     tool.halt(vm_name=machine)
                 if action is Power.REBOOT:
                     self._up([machine])
-        self._record(machine, since=time.time())
+        self._records.change(machine, since=time.time())
 
     def link(self, machine: MachineName, network: NetworkName, state: Link) -> None:
         if state.loss:
@@ -143,13 +149,34 @@ class VirtualMachines:
             self._forget(name)
 
     def knows(self, configuration: str) -> bool:
-        """Return False: no configuration is kept for another machine."""
-        del configuration
-        return False
+        return self._keeps and kept.is_kept(configuration)
 
     def capture(self, machine: MachineName, configuration: str) -> None:
-        """Only note that the machine has it: so a second `lab up` runs no playbook."""
-        self._record(machine, configured=configuration)
+        if self._keeps and not self._records.get(machine).configured:
+            kept.keep(configuration, self._as_root(machine))
+        self._records.change(machine, configured=configuration)
+
+    @property
+    def _keeps(self) -> bool:
+        """Whether configurations can be kept: of the lab's own box, whose files' age is known, and without containerd.
+
+        Its store cannot be copied while it is in use.
+        """
+        own = self._topology.vagrant.box is None
+        return own and self._topology.kubernetes.distribution is Distribution.POCKET
+
+    def _configure(self, wanted: Mapping[MachineName, str]) -> None:
+        """Give the machines that have no configuration the one that they are to have, if it was kept."""
+        pending = [
+            n for n, c in wanted.items() if c and not self._records.get(n).configured and self.knows(c)
+        ]
+        with ThreadPoolExecutor(max_workers=8) as pool:
+            list(pool.map(lambda name: kept.apply(wanted[name], self._as_root(name)), pending))
+        for name in pending:
+            self._records.change(name, configured=wanted[name])
+
+    def _as_root(self, machine: MachineName) -> Callable[[Sequence[str]], list[str]]:
+        return lambda argv: self.enter(machine, argv, user="root", terminal=False)
 
     def _domains(self) -> dict[MachineName, Domain]:
         machines = {machine.name: machine for machine in self._topology.machines}
@@ -202,7 +229,7 @@ class VirtualMachines:
             tool.up(vm_name=pattern, provider=self._hypervisor.name.value)
         described = self._descriptions()
         for name in names:
-            self._record(name, description=described[name], since=time.time())
+            self._records.change(name, description=described[name], since=time.time())
 
     def _destroy(self, name: MachineName) -> None:
         with self._vagrant(on_error=f"Vagrant could not remove {name}") as tool:
@@ -219,9 +246,6 @@ class VirtualMachines:
         self._records.drop(name)
         (self._paths.reach / f"{name}.json").unlink(missing_ok=True)
         (self._paths.consoles / f"{name}.console").unlink(missing_ok=True)
-
-    def _record(self, name: MachineName, **changes: Any) -> None:
-        self._records.put(name, replace(self._records.get(name), **changes))
 
     def _vagrant_has_box(self) -> bool:
         home = Path(os.environ.get("VAGRANT_HOME") or Path.home() / ".vagrant.d")

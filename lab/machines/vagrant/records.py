@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+import threading
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from lab.kits.files import write_atomically
 
@@ -23,6 +25,8 @@ class Records:
 
     def __init__(self, file: Path) -> None:
         self._file = file
+        self._lock = threading.Lock()
+        """Machines are dealt with in parallel."""
 
     def all(self) -> dict[str, Record]:
         try:
@@ -34,11 +38,14 @@ class Records:
     def get(self, machine: str) -> Record:
         return self.all().get(machine, Record())
 
-    def put(self, machine: str, record: Record) -> None:
-        self._write(self.all() | {machine: record})
+    def change(self, machine: str, **changes: Any) -> None:
+        """Write down what is new about the machine."""
+        with self._lock:
+            self._write(self.all() | {machine: replace(self.get(machine), **changes)})
 
     def drop(self, machine: str) -> None:
-        self._write({name: record for name, record in self.all().items() if name != machine})
+        with self._lock:
+            self._write({name: record for name, record in self.all().items() if name != machine})
 
     def _write(self, records: dict[str, Record]) -> None:
         self._file.parent.mkdir(parents=True, exist_ok=True)

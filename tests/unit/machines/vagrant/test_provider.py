@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -12,10 +13,11 @@ import pytest
 
 from lab.errors import MachineError
 from lab.machines.port import Link, Power, State
+from lab.machines.vagrant import kept
 from lab.machines.vagrant.hypervisor import Domain, Seen
 from lab.machines.vagrant.paths import VagrantPaths
 from lab.machines.vagrant.provider import VirtualMachines
-from lab.topology.model import Hypervisor, MachineName, Role, Size, Topology
+from lab.topology.model import Distribution, Hypervisor, MachineName, Role, Size, Topology
 from tests.unit.topologies import ROOT, default_lab
 
 NAMES = [machine.name for machine in default_lab().machines]
@@ -108,13 +110,71 @@ def test_nothing_is_asked_of_vagrant_when_there_is_nothing_to_do(lab: Lab) -> No
     assert lab.stand_in.said == []
 
 
-def test_what_a_machine_was_configured_with_is_remembered_until_it_goes(lab: Lab) -> None:
-    lab.machines().create({})
-    lab.machines().capture(MachineName("router"), "abc")
-    assert lab.machines().status().machine("router").configured == "abc"
-    assert not lab.machines().knows("abc")
-    lab.machines().create({}, fresh=[MachineName("router")])
+@pytest.fixture
+def shelf(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was kept and applied, in place of archives."""
+    done: list[str] = []
+    monkeypatch.setattr(kept, "keep", lambda configuration, _: done.append(f"keep {configuration}"))
+    monkeypatch.setattr(kept, "apply", lambda configuration, _: done.append(f"apply {configuration}"))
+    monkeypatch.setattr(kept, "is_kept", lambda configuration: f"keep {configuration}" in done)
+    return done
+
+
+ROUTER = MachineName("router")
+
+
+def test_what_a_machine_was_configured_with_is_remembered_until_it_goes(lab: Lab, shelf: list[str]) -> None:
+    lab.machines().create({ROUTER: "abc"})
     assert lab.machines().status().machine("router").configured == ""
+    lab.machines().capture(ROUTER, "abc")
+    assert lab.machines().status().machine("router").configured == "abc"
+    lab.machines().create({ROUTER: "abd"}, fresh=[ROUTER])
+    assert lab.machines().status().machine("router").configured == ""
+
+
+def test_a_machine_that_is_made_anew_has_the_configuration_that_was_kept(lab: Lab, shelf: list[str]) -> None:
+    lab.machines().create({})
+    lab.machines().capture(ROUTER, "abc")
+    assert lab.machines().knows("abc")
+    lab.machines().create({ROUTER: "abc"}, fresh=[ROUTER])
+    assert shelf == ["keep abc", "apply abc"]
+    assert lab.machines().status().machine("router").configured == "abc"
+    lab.machines().create({ROUTER: "abc"})
+    assert shelf == ["keep abc", "apply abc"]
+
+
+def test_a_machine_that_vagrant_made_alone_gets_it_too(lab: Lab, shelf: list[str]) -> None:
+    shelf.append("keep abc")
+    lab.machines().create({})
+    lab.machines().create({ROUTER: "abc"})
+    assert shelf == ["keep abc", "apply abc"]
+
+
+def test_of_a_machine_in_use_only_the_name_is_kept(lab: Lab, shelf: list[str]) -> None:
+    lab.machines().create({})
+    lab.machines().capture(ROUTER, "abc")
+    lab.machines().capture(ROUTER, "abd")
+    assert shelf == ["keep abc"]
+    assert lab.machines().status().machine("router").configured == "abd"
+
+
+def test_nothing_is_kept_of_a_public_box_or_of_containerd(lab: Lab, shelf: list[str]) -> None:
+    public = replace(lab.topology, vagrant=replace(lab.topology.vagrant, box="debian/trixie64"))
+    kubernetes = replace(lab.topology.kubernetes, distribution=Distribution.KUBEADM)
+    for topology in (public, replace(lab.topology, kubernetes=kubernetes)):
+        lab.machines(topology).create({})
+        lab.machines(topology).capture(ROUTER, "abc")
+        assert not lab.machines(topology).knows("abc")
+        lab.machines(topology).destroy()
+    assert shelf == []
+
+
+def test_a_lab_is_as_old_as_its_first_machine(lab: Lab) -> None:
+    assert lab.machines().status().since == 0
+    lab.machines().create({})
+    file = lab.paths.dotfile / "machines/client/libvirt/id"
+    os.utime(file, (1.0, 1.0))
+    assert lab.machines().status().since == 1
 
 
 def test_a_worker_that_left_the_file_is_destroyed(lab: Lab) -> None:
