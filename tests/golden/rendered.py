@@ -29,11 +29,11 @@ def hosts(lab: Path) -> str:
     return _rendered("common/templates/etc/hosts.j2", _variables(lab, "client", "common"))
 
 
-def routes(lab: Path, *, machine: str, role: str) -> str:
-    """Return the netplan file with the routes that `role` gives to `machine`, whose interface the hypervisor named eth1."""
+def routes(lab: Path, *, machine: str, role: str, link: str = "eth1") -> str:
+    """Return the netplan file with the routes that `role` gives to `machine`, whose interface is called `link`."""
     variables = _variables(lab, machine, role)
     (interface,) = variables["lab_interfaces"]
-    links = [{"ifname": "lo"}, {"ifname": "eth1", "address": interface["mac"], "addr_info": []}]
+    links = [{"ifname": "lo"}, {"ifname": link, "address": interface["mac"], "addr_info": []}]
     answer = {"__static_routes_answer": {"stdout": json.dumps(links)}}
     variables |= _handed_over(role, "static_routes") | _of_role("static_routes", "vars") | answer
     return _rendered("static_routes/templates/etc/netplan/60-lab-routes.yaml.j2", variables)
