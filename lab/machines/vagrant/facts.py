@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -20,6 +21,12 @@ from lab.topology.model import Hypervisor, Vagrant
 Version = tuple[int, ...]
 NETWORKS_CONF: Final = "etc/vbox/networks.conf"
 TOOLS: Final = ("ssh", "mmdebstrap", "qemu-img", "qemu-system-x86_64", "dnsmasq", "virsh", "VBoxManage")
+QUESTIONS: Final[Mapping[str, Sequence[str]]] = {
+    "vagrant": ("vagrant", "--version"),
+    "plugins": ("vagrant", "plugin", "list"),
+    "virtualbox": ("VBoxManage", "--version"),
+    "routes": ("ip", "-json", "route", "show", "table", "main"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,13 +67,14 @@ def gather(settings: Vagrant, *, root: Path = Path("/")) -> Facts:
     path = "/usr/local/sbin:/usr/sbin:/sbin"
     tools = frozenset(tool for tool in TOOLS if shutil.which(tool) or shutil.which(tool, path=path))
     libvirt = settings.provider is Hypervisor.LIBVIRT and "virsh" in tools
+    with ThreadPoolExecutor(max_workers=len(QUESTIONS)) as pool:  # Vagrant takes a second for each
+        said = dict(zip(QUESTIONS, pool.map(_said, QUESTIONS.values()), strict=True))
     error, inactive = _libvirt() if libvirt else ("", [])
-    installed = shutil.which("vagrant") is not None
     conf = root / NETWORKS_CONF
-    virtualbox, warning = own_version(_said("VBoxManage", "--version") if "VBoxManage" in tools else "")
+    virtualbox, warning = own_version(said["virtualbox"])
     return Facts(
-        vagrant=version(_said("vagrant", "--version")) if installed else None,
-        plugins=plugins(_said("vagrant", "plugin", "list")) if installed else {},
+        vagrant=version(said["vagrant"]),
+        plugins=plugins(said["plugins"]),
         tools=tools,
         libvirt_error=error,
         inactive_networks=inactive,
@@ -75,7 +83,7 @@ def gather(settings: Vagrant, *, root: Path = Path("/")) -> Facts:
         virtualbox=virtualbox,
         virtualbox_warning=warning,
         networks_conf=conf.read_text() if conf.exists() else None,
-        routes=routes(_said("ip", "-json", "route", "show", "table", "main")),
+        routes=routes(said["routes"]),
         forward_policy_drops=_forward_policy_drops(root),
         box=box.find(settings.provider) is not None,
         memory=_memory(root),
@@ -110,7 +118,8 @@ def routes(text: str) -> list[Route]:
     ]
 
 
-def _said(*argv: str) -> str:
+def _said(argv: Sequence[str]) -> str:
+    """Return what a program says; nothing when it is not installed, or fails."""
     try:
         return run(argv)
     except CommandError:
@@ -130,7 +139,7 @@ def _forward_policy_drops(root: Path) -> bool:
     bridged = root / "proc/sys/net/bridge/bridge-nf-call-iptables"
     if not bridged.exists() or bridged.read_text().strip() != "1":
         return False
-    return "-P FORWARD DROP" in _said("iptables", "-S", "FORWARD")
+    return "-P FORWARD DROP" in _said(["iptables", "-S", "FORWARD"])
 
 
 def _memory(root: Path) -> int:
