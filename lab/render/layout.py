@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from lab.render.svg import Box
 from lab.topology.model import Machine, Topology
 
 MARGIN: Final = 24
@@ -20,6 +19,37 @@ CHARACTER: Final = 7.6
 """A character of the labels; widths are estimated, there is no font to measure."""
 LEAST_WIDTH: Final = 800
 LEAST_MACHINE: Final = 124
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Box:
+    """A rectangle on the picture."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+    @property
+    def middle(self) -> float:
+        return self.x + self.width / 2
+
+    @property
+    def right(self) -> float:
+        return self.x + self.width
+
+    @property
+    def bottom(self) -> float:
+        return self.y + self.height
+
+    def around(self, margin: float) -> Box:
+        """Return the rectangle that is larger by `margin` on every side."""
+        return Box(
+            x=self.x - margin,
+            y=self.y - margin,
+            width=self.width + 2 * margin,
+            height=self.height + 2 * margin,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

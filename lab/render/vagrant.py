@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from lab.render.templates import render
 from lab.topology.model import Hypervisor, Interface, Machine, Size, Topology
 
 Json = dict[str, Any]
 
-NETPLAN: Final = "/etc/netplan/50-lab.yaml"
 MANAGEMENT_SUBNET: Final = "192.168.121.0/24"
 """Where Vagrant reaches libvirt's machines; vagrant-libvirt's own default."""
 BOOT_TIMEOUT: Final = 600
@@ -136,39 +136,9 @@ def _network(topology: Topology, interface: Interface) -> Json:
 
 def script(machine: Machine) -> str:
     """Return the shell script that gives a fresh machine its name and its addresses."""
-    return "\n".join(
-        [
-            "set -eu",
-            "device() {",
-            '    for path in /sys/class/net/*; do if grep -qix "$1" "$path/address"; then echo "${path##*/}"; fi; done',
-            "}",
-            f"echo {machine.name} > /etc/hostname",
-            f"hostname {machine.name}",
-            "command -v netplan > /dev/null || { apt-get update && apt-get install --yes netplan.io; }",
-            f"cat > {NETPLAN} << END",
-            *netplan(machine),
-            "END",
-            f"chmod 600 {NETPLAN}",
-            # netplan is one of systemd's generators; `netplan apply` takes ten times as long.
-            "systemctl daemon-reload",
-            "systemctl reload-or-restart systemd-networkd",
-            "",
-        ]
-    )
+    return render("first-boot.sh.j2", machine=machine)
 
 
-def netplan(machine: Machine) -> list[str]:
-    """Return the lines of the machine's netplan file, with `$(device MAC)` where the kernel's name of it belongs."""
-    lines = ["network:", "  version: 2", "  renderer: networkd", "  ethernets:"]
-    for interface in machine.interfaces:
-        addresses = ", ".join(f'"{address}"' for address in interface.addresses)
-        # A router with IPv6 asks for neighbours from its link-local address.
-        link_local = "[ipv6]" if any(address.version == 6 for address in interface.addresses) else "[]"
-        lines += [
-            f"    $(device {interface.mac}):",
-            f'      match: {{macaddress: "{interface.mac}"}}',
-            f"      addresses: [{addresses}]",
-            f"      link-local: {link_local}",
-            "      accept-ra: false",
-        ]
-    return lines
+def netplan(machine: Machine) -> str:
+    """Return the machine's netplan file, with `$(device MAC)` where the kernel's name of an interface belongs."""
+    return render("netplan.yaml.j2", machine=machine)

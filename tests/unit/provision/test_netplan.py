@@ -57,7 +57,7 @@ def of_containers(topology: Topology, machine: Machine) -> tuple[str, list[str]]
 
 def of_virtual_machines(topology: Topology, machine: Machine) -> tuple[str, list[str]]:
     """Return the same of a virtual machine, whose script has found the interfaces."""
-    text = "\n".join(netplan(machine)) + "\n"
+    text = netplan(machine)
     names = [f"eth{number}" for number, _ in enumerate(machine.interfaces, 1)]
     for name, nic in zip(names, machine.interfaces, strict=True):
         text = text.replace(f"$(device {nic.mac})", name)
