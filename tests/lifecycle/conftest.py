@@ -61,11 +61,13 @@ class Lab:
         )
 
 
-def write_lab(directory: Path, *, name: str, workers: int = 3) -> Lab:
-    """Write the default lab.yml under another name, with another number of workers."""
+def write_lab(directory: Path, *, name: str, workers: int = 3, pool: str = "") -> Lab:
+    """Write the default lab.yml under another name, with another number of workers, with another pool if wanted."""
     content = yaml.safe_load((ROOT / "lab.yml").read_text())
     content["name"] = name
     content["workers"]["count"] = workers
+    if pool:
+        content["load_balancer"]["pools"][0]["addresses"] = [pool]
     directory.mkdir(parents=True, exist_ok=True)
     file = directory / "lab.yml"
     file.write_text(yaml.safe_dump(content, sort_keys=False))
