@@ -129,8 +129,8 @@ def lacking(context: Context, machine: Machine, units: Sequence[str]) -> Sequenc
     """Return what the machine needs and does not have: units that run, keys. Nothing when it cannot be asked."""
     paths = [credential.path for credential in credentials.for_machine(context, machine)]
     argv = ["sh", "-c", LACKING, "-", " ".join(units), *paths]
-    enter = context.provider.enter(machine.name, argv, user="root", terminal=False)
     try:
+        enter = context.provider.enter(machine.name, argv, user="root", terminal=False)
         return run(enter, timeout=CALL_TIMEOUT * context.provider.slowness).splitlines()
     except (CommandError, MachineError):
         return []
