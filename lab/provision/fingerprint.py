@@ -23,7 +23,6 @@ INGREDIENTS = (
     "lab.lock",
     "roles",
     "inventory",
-    "templates",
     "ansible.cfg",
 )
 
