@@ -22,6 +22,7 @@ from lab.topology.naming import peer_name
 
 BALANCER = "metallb-system"
 SPEAKER = {"component": "speaker"}
+NO_SERVICE = "none has type LoadBalancer; on the client: k expose deploy NAME --type=LoadBalancer --port=80"
 REQUESTS = 30
 ANSWER_PATIENCE = 2.0
 """Seconds, on a machine container."""
@@ -55,9 +56,10 @@ def find_service(context: Context, wanted: str) -> Json:
         if wanted in (name, name.removeprefix("default/"), *addresses):
             found: Json = service
             return found
-    waiting = ", ".join(name_of(s) for s in listed if s["spec"].get("type") == "LoadBalancer")
+    others = ", ".join(name_of(s) for s in listed if s["spec"].get("type") == "LoadBalancer")
     raise UsageError(
-        f"no Service has the name or the external address {wanted}", hint=f"there are: {waiting or 'none'}"
+        f"no Service has the name or the external address {wanted}",
+        hint=f"there are: {others}" if others else NO_SERVICE,
     )
 
 
