@@ -19,7 +19,7 @@ from tests.e2e.outage import watched
 from tests.lifecycle.conftest import Lab, write_lab
 
 FAULTS = {"freeze": "frozen", "link-down": "unplugged", "kill": "without power"}
-RUNS = 5
+RUNS = 3
 VICTIM = "k8s-worker3"
 HOLD_TIME = 3.0
 PATIENCE = 60.0
