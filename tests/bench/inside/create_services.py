@@ -27,7 +27,12 @@ def service(name: str) -> dict[str, Any]:
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": {"name": name, "namespace": "default"},
-        "spec": {"type": "LoadBalancer", "selector": {"app": "nginx"}, "ports": [{"port": 80}]},
+        "spec": {
+            "type": "LoadBalancer",
+            "selector": {"app": "nginx"},
+            "ports": [{"port": 80}],
+            "allocateLoadBalancerNodePorts": False,  # there are but 2,768
+        },
     }
 
 
