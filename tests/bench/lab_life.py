@@ -6,15 +6,26 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from lab.machines.containers import cgroups
+from tests.bench.inside import on
 from tests.bench.report import Figure, publish
 from tests.lifecycle.conftest import MACHINES_ONLY, Lab, write_lab
 
 RUNS = 5
 MIB = 1 << 20
+LISTING = ("ps", "-e", "-o", "rss=,args=")
+PROGRAMS = {
+    "lab.pocket server": 80,
+    "lab.pocket controllers": None,
+    "lab.pocket agent": 40,
+    "lab.pocket proxy": None,
+    "lab.balancer controller": 60,
+    "lab.balancer speaker": 45,
+}
+"""What runs on the machines, and how many MiB of memory it may take."""
 
 
 def timed(action: Callable[[], object]) -> float:
@@ -51,6 +62,11 @@ def life(lab: Lab) -> list[Figure]:
         status.append(timed(verb(lab, "status")))
     time.sleep(3)
     whole = sum(cgroups.memory(lab.name, name) or 0 for name in lab.states()) / MIB
+    processes = [line for name in lab.states() for line in on(lab, name, *LISTING).splitlines()]
+    programs = [
+        Figure(name=f"{program}, resident", unit="MiB", target=target, runs=resident(processes, program))
+        for program, target in PROGRAMS.items()
+    ]
     return [
         Figure(name="up, nothing converged, base known", unit="s", target=90, runs=(cold,)),
         Figure(name="up to machines and networks, layers known", unit="s", target=5, runs=tuple(machines)),
@@ -61,7 +77,14 @@ def life(lab: Lab) -> list[Figure]:
         Figure(name="down", unit="s", target=1, runs=tuple(down)),
         Figure(name="idle machine, memory cgroup", unit="MiB", target=15, runs=tuple(idle)),
         Figure(name="whole default lab, memory cgroups", unit="MiB", target=700, runs=(round(whole, 1),)),
+        *programs,
     ]
+
+
+def resident(processes: Iterable[str], program: str) -> tuple[float, ...]:
+    """Return the resident memory, in MiB, of each process of the program."""
+    found = (line.split()[0] for line in processes if f" -m {program}" in line)
+    return tuple(round(int(kibibytes) / 1024, 1) for kibibytes in found)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Figures of the embedded API server, over real TLS: `python -m tests.bench.pocket` prints them as JSON.
+"""Figures of the embedded API server, over real TLS.
 
 Client and server share the machine, so each figure includes what the client costs.
 """
@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import statistics
-import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import aiohttp
-import orjson
 
+from tests.bench.report import Figure, publish
 from tests.fuzz.pocket_process import PocketProcess
 
 CONFIG_MAPS = "/api/v1/namespaces/default/configmaps"
@@ -48,7 +47,7 @@ async def in_parallel(number: int, work: Callable[[int], Awaitable[object]], *, 
     return time.perf_counter() - began
 
 
-async def latency(session: aiohttp.ClientSession, number: int) -> Json:
+async def latency(session: aiohttp.ClientSession, number: int) -> list[float]:
     """Create one object at a time and wait for its event: milliseconds from request to event."""
     async with session.get(f"{CONFIG_MAPS}?watch=true&resourceVersion={await revision(session)}") as watch:
         samples = []
@@ -56,9 +55,9 @@ async def latency(session: aiohttp.ClientSession, number: int) -> Json:
             began = time.perf_counter()
             creating = asyncio.create_task(create(session, CONFIG_MAPS, config_map(f"latency-{index}")))
             await watch.content.readline()
-            samples.append((time.perf_counter() - began) * 1000)
+            samples.append(round((time.perf_counter() - began) * 1000, 2))
             await creating
-    return percentiles(samples)
+    return samples
 
 
 async def fan_out(session: aiohttp.ClientSession, *, watchers: int, events: int) -> float:
@@ -89,58 +88,64 @@ async def revision(session: aiohttp.ClientSession) -> str:
         return str((await response.json())["metadata"]["resourceVersion"])
 
 
-async def listing(session: aiohttp.ClientSession, number: int) -> Json:
-    """Fill a collection with Services and list them: seconds, and bytes of the answer."""
+async def listing(session: aiohttp.ClientSession, number: int) -> list[float]:
+    """Fill a collection with Services and list them a few times: seconds."""
     body = {"spec": {"type": "ClusterIP", "selector": {"app": "x"}, "ports": [{"port": 80}]}}
     await in_parallel(number, lambda i: create(session, SERVICES, {"metadata": {"name": f"s{i}"}, **body}))
-    samples, size = [], 0
+    samples = []
     for _ in range(5):
         began = time.perf_counter()
         async with session.get(SERVICES) as response:
-            size = len(await response.read())
-        samples.append(time.perf_counter() - began)
-    return {"services": number, "seconds": round(min(samples), 3), "mib": round(size / 2**20, 1)}
+            await response.read()
+        samples.append(round(time.perf_counter() - began, 3))
+    return samples
 
 
-def percentiles(samples: Sequence[float]) -> Json:
-    cuts = statistics.quantiles(samples, n=100)
-    return {"p50_ms": round(cuts[49], 2), "p99_ms": round(cuts[98], 2)}
-
-
-async def measure(server: PocketProcess) -> Json:
+async def measure(server: PocketProcess) -> list[Figure]:
     connector = aiohttp.TCPConnector(ssl=server.admin(), limit=0)
-    figures: Json = {"idle_mib": round(server.resident_mib(), 1)}
     timeout = aiohttp.ClientTimeout(total=None)
+    figures = [memory(server, "at rest")]
     async with aiohttp.ClientSession(server.url, connector=connector, timeout=timeout) as session:
-        figures["create_to_event"] = await latency(session, 300)
+        delays = await latency(session, 300)
+        p99 = statistics.quantiles(delays, n=100)[98]
+        figures.append(Figure(name="create → watch event, p50", unit="ms", target=3, runs=tuple(delays)))
+        figures.append(Figure(name="create → watch event, p99", unit="ms", runs=(round(p99, 2),)))
         seconds = await in_parallel(2000, lambda i: create(session, CONFIG_MAPS, config_map(f"rate-{i}")))
-        figures["creates_per_second"] = round(2000 / seconds)
-        figures["fan_out_100_watchers_1000_events_s"] = round(
-            await fan_out(session, watchers=100, events=1000), 3
-        )
-        figures["mib_after_100_watchers"] = round(server.resident_mib(), 1)
-        figures["list"] = await listing(session, 5000)
-        figures["mib_with_5000_services"] = round(server.resident_mib(), 1)
+        rate = round(2000 / seconds)
+        figures.append(Figure(name="creates in a second", unit="", target=500, runs=(rate,), at_least=True))
+        fan = round(await fan_out(session, watchers=100, events=1000), 3)
+        figures.append(Figure(name="1,000 events to 100 watchers", unit="s", target=1, runs=(fan,)))
+        figures.append(memory(server, "after 100 watchers"))
+        listed = await listing(session, 5000)
+        figures.append(Figure(name="5,000 Services listed", unit="s", target=0.5, runs=tuple(listed)))
+        figures.append(memory(server, "with 5,000 Services"))
     return figures
+
+
+def memory(server: PocketProcess, when: str) -> Figure:
+    return Figure(name=f"resident {when}", unit="MiB", runs=(round(server.resident_mib(), 1),))
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as directory:
         server = PocketProcess(Path(directory))
-        first = server.start()
+        first = round(server.start(), 3)
         server.stop()
-        ready = min(_restart(server) for _ in range(5))
+        again = tuple(_restart(server) for _ in range(5))
         try:
-            figures = {"first_start_s": round(first, 3), "restart_s": round(ready, 3)}
-            figures |= asyncio.run(measure(server))
+            figures = [
+                Figure(name="ready, the first time", unit="s", target=0.7, runs=(first,)),
+                Figure(name="ready", unit="s", target=0.7, runs=again),
+                *asyncio.run(measure(server)),
+            ]
         finally:
             server.stop()
-    sys.stdout.buffer.write(orjson.dumps(figures, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    publish("embedded API server", figures)
 
 
 def _restart(server: PocketProcess) -> float:
     server.stop()
-    return server.start()
+    return round(server.start(), 3)
 
 
 if __name__ == "__main__":

@@ -1,89 +1,41 @@
-"""How long a pod takes from its creation to Ready, and a Deployment of three to be available; prints JSON.
-
-python -m tests.bench.pods --kubeconfig FILE        (any cluster with an image nginx)
-"""
+"""How long a pod takes from its creation to Ready, and a Deployment of three to be available, on the default lab."""
 
 from __future__ import annotations
 
-import argparse
-import asyncio
 import json
-import statistics
-import sys
-import time
-from collections.abc import Callable
+import subprocess
+import tempfile
+from pathlib import Path
 
-from lab.kube.client import Client
-from lab.kube.config import load_config
-from lab.kube.resources import DEPLOYMENTS, PODS, Json, Resource
+from tests.bench.inside import TIMEOUT, enter
+from tests.bench.report import Figure, publish
+from tests.lifecycle.conftest import write_lab
 
-REPEATS = 10
-PATIENCE = 60
-NAMESPACE = "default"
-SPEC: Json = {"terminationGracePeriodSeconds": 1, "containers": [{"name": "web", "image": "nginx"}]}
+START = Path(__file__).with_name("inside") / "start_pods.py"
 
 
-def is_ready(pod: Json) -> bool:
-    conditions = (pod.get("status") or {}).get("conditions") or ()
-    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
-
-
-def is_available(deployment: Json) -> bool:
-    return bool(
-        (deployment.get("status") or {}).get("availableReplicas", 0) == deployment["spec"]["replicas"]
-    )
-
-
-async def until(client: Client, resource: Resource, body: Json, done: Callable[[Json], bool]) -> float:
-    """Create an object, wait until it is `done`, delete it; return the milliseconds in between."""
-    began = time.perf_counter()
-    made = await client.create(resource, body)
-    name, version = made["metadata"]["name"], made["metadata"]["resourceVersion"]
-    watching = client.watch(
-        resource, resource_version=version, namespace=NAMESPACE, fields=f"metadata.name={name}"
-    )
-    try:
-        async with asyncio.timeout(PATIENCE), watching as events:
-            async for event in events:
-                if done(event["object"]):
-                    break
-        return (time.perf_counter() - began) * 1e3
-    finally:
-        await client.delete(resource, name, namespace=NAMESPACE, propagation="Background")
-
-
-async def measure(client: Client) -> Json:
-    stamp = int(time.time())
-    pods = [
-        await until(
-            client,
-            PODS,
-            {"metadata": {"name": f"bench-{stamp}-{n}", "namespace": NAMESPACE}, "spec": SPEC},
-            is_ready,
-        )
-        for n in range(REPEATS)
-    ]
-    labels = {"app": f"bench-{stamp}"}
-    spec = {
-        "replicas": 3,
-        "selector": {"matchLabels": labels},
-        "template": {"metadata": {"labels": labels}, "spec": SPEC},
+def main() -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        lab = write_lab(Path(scratch), name="pods")
+        try:
+            lab("up")
+            argv = enter(lab, "k8s-master", "python3", "-")
+            done = subprocess.run(
+                argv, input=START.read_text(), capture_output=True, text=True, check=True, timeout=TIMEOUT
+            )
+        finally:
+            lab("down")
+    told = {
+        name: tuple(round(run / 1e3, 3) for run in runs) for name, runs in json.loads(done.stdout).items()
     }
-    body = {"metadata": {"name": f"bench-{stamp}", "namespace": NAMESPACE}, "spec": spec}
-    deployment = await until(client, DEPLOYMENTS, body, is_available)
-    return {
-        "pod_ready_ms": {"median": round(statistics.median(pods)), "max": round(max(pods))},
-        "deployment_of_3_available_ms": round(deployment),
-    }
-
-
-async def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kubeconfig", default="")
-    async with Client(load_config(parser.parse_args().kubeconfig)) as client:
-        json.dump({"bench": "pods", **await measure(client)}, sys.stdout, indent=1)
-    sys.stdout.write("\n")
+    publish(
+        "pods",
+        [
+            Figure(name="a pod created → ready", unit="s", target=0.5, runs=told["pod"]),
+            Figure(name="a Deployment of 3 nginx → available", unit="s", target=2, runs=told["deployment"]),
+        ],
+    )
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    main()

@@ -1,26 +1,27 @@
-"""How long the proxy takes to plan and to load a change, in a network namespace of its own; prints JSON.
+"""How long the proxy takes to plan and to load a change, in a network namespace of its own.
 
-unshare --net python -m tests.bench.proxy        (root; iptables)
+Needs root and iptables.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import resource
-import statistics
+import subprocess
 import sys
 import time
-from typing import Any
 
 from lab.kube.resources import Json, ObjectKey
 from lab.pocket.proxy.chains import Node
 from lab.pocket.proxy.iptables import Iptables
 from lab.pocket.proxy.model import Family
 from lab.pocket.proxy.plan import Plan
+from tests.bench.report import Figure, publish
 
-SIZES = (100, 1000, 5000)
+SIZES = {100: 50.0, 1000: None, 5000: 500.0}
+"""How many Services there are, and how many milliseconds a change may take."""
 REPEATS = 5
+INSIDE = "in-a-namespace-of-its-own"
 
 
 def service(index: int) -> Json:
@@ -45,7 +46,7 @@ def endpoint_slice(index: int, endpoints: int) -> Json:
     }
 
 
-async def measure(size: int) -> dict[str, Any]:
+async def measure(size: int) -> list[Figure]:
     plan, tables = Plan(Family.IPV4, "worker1"), Iptables(Family.IPV4)
     plan.set_node(Node("10.0.0.51", "10.244.0.0/16"))
 
@@ -54,29 +55,41 @@ async def measure(size: int) -> dict[str, Any]:
         new = service(index) if endpoints else None
         plan.update(ObjectKey("default", f"web{index}"), new, [endpoint_slice(index, endpoints)])
         await tables.apply(plan.rule_set())
-        return time.perf_counter() - began
+        return milliseconds(began)
 
     began = time.perf_counter()
     for index in range(size):
         plan.update(ObjectKey("default", f"web{index}"), service(index), [endpoint_slice(index, 3)])
     await tables.apply(plan.rule_set())
-    full = time.perf_counter() - began
+    full = milliseconds(began)
     changes = {
-        "endpoint_removed": [await apply(7, 2 + each % 2) for each in range(REPEATS)],
-        "service_added": [await apply(size + each, 3) for each in range(REPEATS)],
-        "service_removed": [await apply(size + each, 0) for each in range(REPEATS)],
+        "an endpoint less": [await apply(7, 2 + each % 2) for each in range(REPEATS)],
+        "a Service more": [await apply(size + each, 3) for each in range(REPEATS)],
+        "a Service less": [await apply(size + each, 0) for each in range(REPEATS)],
     }
     await tables.remove()
-    medians = {f"{name}_ms": round(statistics.median(times) * 1e3, 1) for name, times in changes.items()}
-    return {"services": size, "first_load_ms": round(full * 1e3, 1), **medians}
+    return [
+        Figure(name=f"{size:,} Services, first time", unit="ms", runs=(full,)),
+        *(
+            Figure(name=f"{size:,} Services, {name}", unit="ms", target=SIZES[size], runs=tuple(runs))
+            for name, runs in changes.items()
+        ),
+    ]
+
+
+def milliseconds(began: float) -> float:
+    return round((time.perf_counter() - began) * 1e3, 1)
 
 
 async def main() -> None:
-    rows = [await measure(size) for size in SIZES]
+    figures = [figure for size in SIZES for figure in await measure(size)]
     resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    json.dump({"bench": "proxy", "rows": rows, "peak_resident_mib": resident}, sys.stdout, indent=1)
-    sys.stdout.write("\n")
+    publish("service proxy", [*figures, Figure(name="resident at most", unit="MiB", runs=(resident,))])
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    if INSIDE in sys.argv:
+        asyncio.run(main())
+    else:  # never the host's own rules
+        argv = ["unshare", "--net", sys.executable, "-m", "tests.bench.proxy", INSIDE]
+        sys.exit(subprocess.run(argv, check=False).returncode)

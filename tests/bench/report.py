@@ -18,9 +18,11 @@ class Figure:
 
     name: str
     unit: str
-    target: float
-    """What design asks for; the value should not exceed it."""
     runs: tuple[float, ...]
+    target: float | None = None
+    """What the value should not exceed; None where nothing was asked for."""
+    at_least: bool = False
+    """The value should not fall short of the target instead."""
 
     @property
     def value(self) -> float:
@@ -48,9 +50,8 @@ def publish(title: str, figures: Sequence[Figure]) -> None:
     print(f"\n{title}", file=sys.stderr)
     for figure in figures:
         runs = f"{min(figure.runs):g}..{max(figure.runs):g}"
-        row = (
-            f"{figure.value:>9g} {figure.unit:<4} target {figure.target:>7g}   {len(figure.runs)} runs {runs}"
-        )
+        target = "" if figure.target is None else f"{'≥' if figure.at_least else '≤'} {figure.target:g}"
+        row = f"{figure.value:>9g} {figure.unit:<4} {target:>9}   {len(figure.runs)} runs {runs}"
         print(f"  {figure.name:<{width}} {row}", file=sys.stderr)
     rows = [{**asdict(figure), "value": figure.value} for figure in figures]
     print(json.dumps({"bench": title, "machine": machine_facts(), "figures": rows}))
