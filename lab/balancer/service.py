@@ -179,8 +179,15 @@ class Node:
     """Those of type InternalIP, in the order of the status."""
     ready: bool = True
     """Its condition Ready; says nothing about announcing, only about how to stop."""
+    cordoned: bool = False
+    """No new pods are to come (`kubectl cordon`, `kubectl drain`); says nothing about announcing, as in MetalLB."""
     deleted: bool = False
     """The cluster has no such Node, or is about to have none."""
+
+    @property
+    def stays(self) -> bool:
+        """Whether the node seems to go on when one of its programs is told to stop."""
+        return self.ready and not self.cordoned and not self.deleted
 
     @property
     def excluded(self) -> bool:
@@ -198,5 +205,6 @@ def decode_node(item: Json) -> Node:
         network_unavailable=conditions.get("NetworkUnavailable") == "True",
         addresses=tuple(a for a in (parse_address(a.get("address", "")) for a in internal) if a is not None),
         ready=conditions.get("Ready", "True") == "True",
+        cordoned=(item.get("spec") or {}).get("unschedulable") is True,
         deleted="deletionTimestamp" in metadata,
     )

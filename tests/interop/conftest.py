@@ -61,6 +61,10 @@ class Bench:
         self._cleanup.callback(started.kill)
         return started
 
+    @property
+    def node_namespace(self) -> str:
+        return self._ends.node
+
     def routes(self) -> dict[str, Any]:
         return dict(self.daemon.routes(self.container))
 

@@ -89,9 +89,12 @@ class BgpDialect:
             self._is_complete = True
 
     async def stop(self) -> None:
-        """Take leave of all peers; silently only while the node stays in service."""
+        """Take leave of all peers; silently only while the node stays in service.
+
+        A cordoned node is taken for one that is about to be switched off: its peers must not keep its routes.
+        """
         situation = self._situation
-        stays = situation is None or (situation.node.ready and not situation.node_leaves)
+        stays = situation is None or (situation.node.stays and not situation.node_leaves)
         await self.sessions.stop(drain_seconds=self._drain_seconds, for_restart=stays)
 
     def targets(self) -> Mapping[str, str]:
