@@ -151,7 +151,7 @@ def test_routes_stay_while_the_api_server_is_away(bench: Bench, cluster: Callabl
     with never_without(bench, *WEB):
         for name, addresses in (("api", API), ("old", OLD)):
             node.end("api")
-            wait_until(lambda: bench.routes(), what="the router answers")
+            wait_until(bench.routes, what="the router answers")
             node.start_api()
             node.serve(name, *addresses)
             wait_routes(bench, *WEB, *API, *(OLD if name == "old" else ()))

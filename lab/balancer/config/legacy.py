@@ -1,7 +1,7 @@
 """The configuration of MetalLB up to 0.12 (one ConfigMap) → the objects that replaced it.
 
 Names are those of MetalLB's converter: peer1…, bgpadvertisement1…, l2advertisement1…, communities; pools and BFD
-profiles keep theirs as far as an object may be named so.
+profiles keep theirs as far as an object may be named so, and what names them follows.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
+
+import orjson
 
 from lab.balancer.resources import (
     BFD_PROFILES,
@@ -52,6 +54,8 @@ BFD: Final = {
     "passive-mode": "passiveMode",
     "minimum-ttl": "minimumTtl",
 }
+LONGEST_NAME: Final = 63
+"""Characters of a name that MetalLB's converter keeps."""
 SECTIONS: Final = {"peers", "address-pools", "bgp-communities", "bfd-profiles"}
 DEFAULT_HOLD_TIME: Final = "1m30s"
 
@@ -60,6 +64,38 @@ Converted = list[tuple[Resource, Json]]
 
 class LegacyError(LabError):
     """The ConfigMap cannot be converted; says where and why."""
+
+
+def parse(text: str) -> Any:
+    """Return the content of key `config`, which is JSON or YAML; raises LegacyError."""
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return _parse_yaml(text)
+
+
+def _parse_yaml(text: str) -> Any:
+    try:
+        import yaml  # noqa: PLC0415 -- only old installations need it
+    except ImportError as error:
+        raise LegacyError(
+            "PyYAML is not installed beside the controller; write the content as JSON"
+        ) from error
+
+    class Loader(yaml.SafeLoader):
+        """YAML as MetalLB read it: 64512:1 is a community there, and no number to the base 60."""
+
+    Loader.yaml_implicit_resolvers = {
+        first: [rule for rule in rules if not rule[1].match("1:1") and not rule[1].match("2001-01-01")]
+        for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+    Loader.add_implicit_resolver(
+        "tag:yaml.org,2002:int", re.compile(r"[-+]?(?:0|[1-9][0-9]*)$"), [*"-+0123456789"]
+    )
+    try:
+        return yaml.load(text, Loader)  # noqa: S506 -- a safe one
+    except yaml.YAMLError as error:
+        raise LegacyError(f"not YAML: {error}") from error
 
 
 def convert(document: Any, *, namespace: str) -> Converted:
@@ -77,9 +113,19 @@ def convert(document: Any, *, namespace: str) -> Converted:
         sections, "address-pools", IP_ADDRESS_POOLS, POOL, also={"protocol", "bgp-advertisements"}
     )
     objects += _advertisements(sections)
+    _refuse_equal_names(objects)
     for _, item in objects:
         item["metadata"]["namespace"] = namespace
     return objects
+
+
+def _refuse_equal_names(objects: Converted) -> None:
+    seen: set[tuple[str, str]] = set()
+    for resource, item in objects:
+        name = item["metadata"]["name"]
+        if (resource.kind, name) in seen:
+            raise LegacyError(f"two of kind {resource.kind} would be called {name!r}: rename one of them")
+        seen.add((resource.kind, name))
 
 
 def _of_first_releases(sections: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -105,7 +151,7 @@ def _named(
     also: frozenset[str] | set[str] = frozenset(),
 ) -> Iterator[tuple[Resource, Json]]:
     for path, entry in _entries(sections, section):
-        name = _object_name(entry, path)
+        name = _object_name(entry.get("name"), path)
         rest = {key: value for key, value in entry.items() if key not in {"name", *also}}
         yield _object(resource, name, _fields(rest, fields, path))
 
@@ -120,6 +166,8 @@ def _communities(sections: Mapping[str, Any]) -> Iterator[tuple[Resource, Json]]
 def _peers(sections: Mapping[str, Any]) -> Iterator[tuple[Resource, Json]]:
     for number, (path, entry) in enumerate(_entries(sections, "peers"), 1):
         spec = {"holdTime": DEFAULT_HOLD_TIME, **_fields(entry, PEER, path)}
+        if spec.get("bfdProfile"):
+            spec["bfdProfile"] = _object_name(spec["bfdProfile"], path)
         if "nodeSelectors" in spec:
             selectors = _entries(entry, "node-selectors", within=f"{path}.")
             spec["nodeSelectors"] = [_selector(selector) for _, selector in selectors]
@@ -142,7 +190,7 @@ def _advertisements(sections: Mapping[str, Any]) -> Iterator[tuple[Resource, Jso
             numbers[resource] += 1
             spec = _fields(wish, ADVERTISEMENT, where)
             name = f"{resource.kind.lower()}{numbers[resource]}"
-            yield _object(resource, name, {**spec, "ipAddressPools": [_object_name(entry, path)]})
+            yield _object(resource, name, {**spec, "ipAddressPools": [_object_name(entry.get("name"), path)]})
 
 
 def _entries(
@@ -169,10 +217,10 @@ def _fields(entry: Mapping[str, Any], fields: Mapping[str, str], path: str) -> J
     return {fields[key]: value for key, value in entry.items()}
 
 
-def _object_name(entry: Mapping[str, Any], path: str) -> str:
-    """Return the name as the API admits it: lower case letters, digits, dots and dashes (RFC 1123)."""
-    name = re.sub(r"[^a-z0-9.-]+", "-", str(entry.get("name") or "").lower()).strip("-.")
-    if not name:
+def _object_name(given: Any, path: str) -> str:
+    """Return the name as the API admits it (RFC 1123), and as MetalLB's converter does: from its first letter on."""
+    name = re.sub(r"[^a-z0-9.-]+", "-", str(given or "").lower()).lstrip("-.0123456789")
+    if not (name := name[:LONGEST_NAME].rstrip("-.")):
         raise LegacyError(f"{path}: has no usable name")
     return name
 

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from typing import Any, Final, Never
+from typing import Final, Never
 
-import orjson
-
-from lab.balancer.config.legacy import Converted, LegacyError, convert
+from lab.balancer.config.legacy import Converted, LegacyError, convert, parse
 from lab.errors import ApiError
 from lab.kits.backoff import Backoff
 from lab.kits.log import Log
@@ -67,7 +65,7 @@ class LegacyConfiguration:
         if not text or (item["metadata"].get("annotations") or {}).get(CONVERTED) == digest:
             return
         try:
-            objects = convert(_parse(text), namespace=self._namespace)
+            objects = convert(parse(text), namespace=self._namespace)
         except LegacyError as error:
             self._say(item, EventType.WARNING, "ConfigMapInvalid", f"cannot be converted: {error.message}")
         else:
@@ -92,24 +90,3 @@ class LegacyConfiguration:
     def _say(self, item: Json, kind: EventType, reason: str, message: str) -> None:
         reference = reference_to({"apiVersion": "v1", "kind": "ConfigMap", **item})
         self._recorder.record(reference, type=kind, reason=reason, message=message)
-
-
-def _parse(text: str) -> Any:
-    """Return the document in JSON or YAML; raises LegacyError."""
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return _parse_yaml(text)
-
-
-def _parse_yaml(text: str) -> Any:
-    try:
-        import yaml  # noqa: PLC0415 -- only old installations need it
-    except ImportError as error:
-        raise LegacyError(
-            "PyYAML is not installed beside the controller; write the content as JSON"
-        ) from error
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise LegacyError(f"not YAML: {error}") from error
