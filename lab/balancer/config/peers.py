@@ -179,9 +179,11 @@ def _router_id(reader: Reader) -> IPv4Address | None:
 def _password(reader: Reader, secrets: Secrets | None) -> str:
     plain = reader.text("password")
     reference = reader.spec.get("passwordSecret")
-    name = str(reference.get("name") or "") if isinstance(reference, dict) else ""
+    reference = reference if isinstance(reference, dict) else {}
+    name = str(reference.get("name") or "")
     if plain and name:
         reader.report("password", "can not have both password and passwordSecret set", "remove the password")
+    _warn_of_namespace(reader, reference.get("namespace"))
     if not name or secrets is None:
         return plain
     secret = secrets.get(name)
@@ -199,6 +201,16 @@ def _password(reader: Reader, secrets: Secrets | None) -> str:
         )
         return ""
     return _secret_password(reader, name, secret)
+
+
+def _warn_of_namespace(reader: Reader, namespace: object) -> None:
+    if namespace and reader.namespace and namespace != reader.namespace:
+        reader.report(
+            "passwordSecret.namespace",
+            f"nothing is read in namespace {namespace!r}",
+            f"the Secret has to be in {reader.namespace!r}, beside the BGPPeer; leave the field out",
+            severity=Severity.WARNING,
+        )
 
 
 def _secret_password(reader: Reader, name: str, secret: Json) -> str:

@@ -52,6 +52,7 @@ class Reader:
     def __init__(self, kind: str, item: Json, problems: list[Problem]) -> None:
         self.kind = kind
         self.name: str = item["metadata"]["name"]
+        self.namespace: str = item["metadata"].get("namespace") or ""
         self.labels: Mapping[str, str] = item["metadata"].get("labels") or {}
         spec = item.get("spec")
         self.spec: Mapping[str, Any] = spec if isinstance(spec, dict) else {}
