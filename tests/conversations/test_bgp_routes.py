@@ -19,7 +19,7 @@ from lab.wire.bgp import (
     State,
 )
 from lab.wire.bgp.attribute_list import PathAttributes
-from lab.wire.bgp.constants import MAX_MESSAGE_LENGTH
+from lab.wire.bgp.constants import MAX_MESSAGE_LENGTH, MessageType
 from lab.wire.bgp.messages import RouteRefresh
 from tests.conversations.bgp_link import Link, announced, config, routes
 
@@ -140,13 +140,28 @@ def test_route_refresh_sends_everything_again() -> None:
     say(link, routes("198.51.100.1/32", "2001:db8:1::1/128"))
     link.right.rib.clear()
     link.left.session.receive(Direction.OUTGOING, RouteRefresh(2, 1).encode(), link.now)
-    link.settle()
+    link.run(0)
     assert [str(prefix) for prefix in link.right.rib] == ["2001:db8:1::1/128"]
     for ignored in (RouteRefresh(1, 128), RouteRefresh(1, 1, 1), RouteRefresh(77, 1)):
         link.left.session.receive(Direction.OUTGOING, ignored.encode(), link.now)
-        link.settle()
+        link.run(2)
     assert len(link.right.rib) == 1
     assert link.left.session.state is State.ESTABLISHED
+
+
+def test_many_route_refreshes_get_one_answer_a_second() -> None:
+    link = established()
+    say(link, routes(*(f"198.51.100.{n}/32" for n in range(100))))
+    before = len(link.sent)
+    for _ in range(3):
+        link.left.session.receive(Direction.OUTGOING, RouteRefresh(1, 1).encode() * 700, link.now)
+        link.run(0)
+    assert len(link.sent) == before + 1
+    link.run(1)
+    assert (
+        len([data for end, data in link.sent[before:] if end is link.left and data[18] == MessageType.UPDATE])
+        == 2
+    )
 
 
 RESTART = {"graceful_restart": Restart(time=60)}

@@ -178,7 +178,9 @@ class Sessions:
                 self._changed()
 
     def _ended(self, session: PeerSession, end: Ended) -> None:
-        words = ": ".join(str(part) for part in (end.cause.value, end.notification, end.detail) if part)
+        told = str(end.notification or "")
+        parts = (end.cause.value, told, end.detail.removeprefix(f"{told}: "))
+        words = ": ".join(part for part in parts if part)
         if end.cause is Cause.STOPPED:
             log.info("BGP session ended", event="sessionEnded", peer=session.label, error=words)
         elif end.state is State.ESTABLISHED:

@@ -38,6 +38,8 @@ from lab.wire.bgp.update import Update
 
 PREFIXES_AT_ONCE = 4096
 """How many prefixes are written before other work gets its turn."""
+REFRESH_INTERVAL = 1.0
+"""Seconds between two answers to ROUTE-REFRESH: a request of 23 octets asks for megabytes."""
 
 
 class Session:
@@ -56,6 +58,8 @@ class Session:
         self._outputs: list[Output] = []
         self._state = State.IDLE
         self._ends_of_rib: list[Family] = []
+        self._asked_again: set[Family] = set()
+        self._refreshed_at = -REFRESH_INTERVAL
         self._speaker: Speaker | None = None
         self._connections = {Direction.OUTGOING: Connection(self, Direction.OUTGOING)}
 
@@ -177,10 +181,13 @@ class Session:
         for connection in tuple(self._connections.values()):
             connection.expire(now)
         for timer in self._timers.expired(now):
-            if timer is Timer.IDLE_HOLD:
-                self._resume(now)
-            else:
-                self._flush(now)
+            match timer:
+                case Timer.IDLE_HOLD:
+                    self._resume(now)
+                case Timer.REFRESH:
+                    self._resend(now)
+                case _:
+                    self._flush(now)
         self._tidy()
 
     def congested(self, direction: Direction, now: float) -> None:
@@ -234,7 +241,7 @@ class Session:
             case Action.PROCESS_UPDATE if isinstance(connection.message, Update):
                 self.emit(UpdateReceived(connection.message))
             case Action.RESEND_ROUTES if isinstance(connection.message, RouteRefresh):
-                self._resend(connection.message, now)
+                self._note_refresh(connection.message, now)
 
     @property
     def _outgoing(self) -> Connection:
@@ -276,15 +283,23 @@ class Session:
         usable = {family: next_hops[family] for family in negotiated.families if family in next_hops}
         self._speaker = Speaker(asn=self.config.local_asn, next_hops=usable, dialect=negotiated.dialect)
         self._ends_of_rib = [f for f in Family if f in negotiated.families and negotiated.end_of_rib]
+        self._asked_again.clear()
         self.emit(Established(negotiated, frozenset(usable)))
         self._routes.restart()
         self._flush(now)
 
-    def _resend(self, refresh: RouteRefresh, now: float) -> None:
-        """Answer a ROUTE-REFRESH; one for a family that was not agreed upon is ignored (RFC 2918, section 4)."""
+    def _note_refresh(self, refresh: RouteRefresh, now: float) -> None:
+        """Answer a ROUTE-REFRESH soon; one for a family that was not agreed upon is ignored (RFC 2918, section 4)."""
         for family in self._speaker.next_hops if self._speaker else ():
             if family.value == (refresh.afi, refresh.safi) and refresh.subtype == 0:
-                self._routes.refresh(family)
+                self._asked_again.add(family)
+                self._timers.start(Timer.REFRESH, max(now, self._refreshed_at + REFRESH_INTERVAL))
+
+    def _resend(self, now: float) -> None:
+        self._refreshed_at = now
+        for family in self._asked_again:
+            self._routes.refresh(family)
+        self._asked_again.clear()
         self._flush(now)
 
     def _flush(self, now: float) -> None:

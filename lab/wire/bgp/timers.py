@@ -17,6 +17,8 @@ class Timer(Enum):
     """Until a peer that failed is tried again (RFC 4271, section 8.1.1)."""
     FLUSH = auto()
     """More routes wait to be written."""
+    REFRESH = auto()
+    """The peer has asked for our routes again (RFC 2918)."""
 
 
 class Timers:
