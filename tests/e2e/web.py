@@ -39,9 +39,9 @@ class Web:
         self.namespace = namespace
         self.name = name
 
-    def deploy(self, replicas: int) -> None:
-        """Start the pods and wait until all are ready."""
-        self._kubectl.apply(self._deployment(replicas))
+    def deploy(self, replicas: int, *, linger: int = 0) -> None:
+        """Start the pods and wait until all are ready; `linger`: seconds that they serve on when they are to end."""
+        self._kubectl.apply(self._deployment(replicas, linger))
         self.wait_for_pods(replicas)
 
     def scale(self, replicas: int) -> None:
@@ -84,14 +84,16 @@ class Web:
     def _metadata(self, name: str) -> Object:
         return {"name": name, "namespace": self.namespace, "labels": {"app": self.name}}
 
-    def _deployment(self, replicas: int) -> Object:
-        container = {
+    def _deployment(self, replicas: int, linger: int) -> Object:
+        container: Object = {
             "name": "nginx",
             "image": "nginx",
             "command": ["sh", "-c", START],
             "ports": [{"containerPort": 80}],
             "readinessProbe": {"httpGet": {"path": "/", "port": 80}, "periodSeconds": 1},
         }
+        if linger:
+            container["lifecycle"] = {"preStop": {"exec": {"command": ["sleep", str(linger)]}}}
         template = {"metadata": {"labels": {"app": self.name}}, "spec": {"containers": [container]}}
         selector = {"matchLabels": {"app": self.name}}
         return {
