@@ -50,9 +50,9 @@ def test_only_the_difference_is_said() -> None:
     say(link, routes("198.51.100.2/32", "198.51.100.3/32"))
     assert set(link.right.rib) == {ip_network("198.51.100.2/32"), ip_network("198.51.100.3/32")}
     assert [str(p) for p in announced(link, link.left)] == [f"198.51.100.{n}/32" for n in (1, 2, 3)]
-    before = link.left.session.updates_sent
+    before = link.left.session.sent[MessageType.UPDATE]
     say(link, routes("198.51.100.2/32", "198.51.100.3/32"))
-    assert link.left.session.updates_sent == before
+    assert link.left.session.sent[MessageType.UPDATE] == before
 
 
 def test_external_peers_see_our_asn_and_no_preference() -> None:
@@ -102,11 +102,11 @@ def test_many_prefixes_share_messages_of_at_most_4096_octets() -> None:
     link = established(dual(1), dual(2, passive=True))
     wanted = {ip_network((0x0A000000 + n, 32)): Path() for n in range(10_000)}
     wanted |= {IPv6Network(((0x20010DB8 << 96) + n, 128)): Path() for n in range(2_000)}
-    before = link.left.session.updates_sent
+    before = link.left.session.sent[MessageType.UPDATE]
     link.left.session.announce(wanted, link.now)
     link.run(0.1)
     assert len(link.right.rib) == len(wanted)
-    assert link.left.session.updates_sent - before < 30
+    assert link.left.session.sent[MessageType.UPDATE] - before < 30
     say(link, {})
     link.run(0.1)
     assert link.right.rib == {}
@@ -119,7 +119,7 @@ def test_no_message_is_longer_than_allowed() -> None:
     wanted = {ip_network((0x0A000000 + n, 32)): Path(communities=communities) for n in range(1_000)}
     say(link, wanted)
     assert len(link.right.rib) == 1_000
-    assert link.left.session.updates_sent > 2
+    assert link.left.session.sent[MessageType.UPDATE] > 2
     with pytest.raises(ValueError, match="more communities"):
         Path(communities=frozenset(Community(1, n) for n in range(769)))
     assert MAX_MESSAGE_LENGTH == 4096

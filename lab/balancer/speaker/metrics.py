@@ -6,13 +6,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lab.balancer.model import PeerName
 from lab.balancer.speaker.dialect import Verdict
-from lab.balancer.speaker.sessions import PeerSession
 from lab.kits.metrics import Histogram, Registry, Sample
 from lab.kube.resources import ObjectKey
 from lab.kube.watch import Reflector
-from lab.wire.bgp import State
 
 Verdicts = Mapping[ObjectKey, Verdict]
 
@@ -48,21 +45,6 @@ class SpeakerMetrics:
             "reached the peers.",
             samples,
         )
-
-    def watch_sessions(self, sessions: Callable[[], Mapping[PeerName, PeerSession]]) -> None:
-        """Add how the BGP sessions are doing."""
-        for name, text, kind, value in (
-            ("session_up", "BGP session state (1 is up, 0 is down).", "gauge", _is_up),
-            ("updates_total", "Number of BGP UPDATE messages sent.", "counter", _updates),
-            (
-                "announced_prefixes_total",
-                "Number of prefixes currently being advertised.",
-                "gauge",
-                _announced,
-            ),
-            ("pending_prefixes_total", "Number of prefixes that should be advertised.", "gauge", _pending),
-        ):
-            self.registry.collected(f"metallb_bgp_{name}", text, _PeerSamples(sessions, value), kind=kind)
 
     def watch_client(
         self,
@@ -103,29 +85,3 @@ class SpeakerMetrics:
             ),
         ):
             self.registry.collected(f"metallb_k8s_client_{name}", text, single(value), kind=kind)
-
-
-@dataclass(frozen=True, slots=True)
-class _PeerSamples:
-    sessions: Callable[[], Mapping[PeerName, PeerSession]]
-    value: Callable[[PeerSession], float]
-
-    def __call__(self) -> Iterator[Sample]:
-        for session in self.sessions().values():
-            yield {"peer": session.label}, self.value(session)
-
-
-def _is_up(session: PeerSession) -> float:
-    return float(session.pump.session.state is State.ESTABLISHED)
-
-
-def _updates(session: PeerSession) -> float:
-    return float(session.pump.session.updates_sent)
-
-
-def _announced(session: PeerSession) -> float:
-    return float(session.pump.session.announced)
-
-
-def _pending(session: PeerSession) -> float:
-    return float(session.pump.session.pending)

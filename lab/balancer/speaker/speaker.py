@@ -30,6 +30,7 @@ from lab.balancer.speaker.decide import Situation
 from lab.balancer.speaker.endpoints import EndpointIndex
 from lab.balancer.speaker.metrics import SpeakerMetrics
 from lab.balancer.speaker.options import RESTART_TIME, Options
+from lab.balancer.speaker.session_metrics import watch_sessions
 from lab.kits.http_server import Response, Routes
 from lab.kits.log import Log
 from lab.kits.lull import Lull
@@ -228,7 +229,7 @@ class Speaker:
     def _watch_metrics(self) -> None:
         metrics, node = self._metrics, self._options.node_name
         metrics.watch_verdicts(lambda: self._announcer.verdicts, node=node, protocol=self._dialect.protocol)
-        metrics.watch_sessions(lambda: self._dialect.sessions.current)
+        watch_sessions(metrics.registry, lambda: self._dialect.sessions.current)
         metrics.watch_client(
             self._reflectors,
             is_loaded=lambda: self._is_configured,

@@ -11,7 +11,7 @@ from __future__ import annotations
 from lab.wire.bgp.adj_rib_out import Path
 from lab.wire.bgp.attributes import GRACEFUL_SHUTDOWN, Community, LargeCommunity
 from lab.wire.bgp.config import DynamicAsn, Negotiated, Restart, SessionConfig
-from lab.wire.bgp.constants import Address, Asn, Cease, Family, Prefix
+from lab.wire.bgp.constants import Address, Asn, Cease, Family, MessageType, Prefix
 from lab.wire.bgp.events import (
     Cause,
     Close,
@@ -45,6 +45,7 @@ __all__ = [
     "Family",
     "LargeCommunity",
     "MessageError",
+    "MessageType",
     "Negotiated",
     "Notification",
     "Output",

@@ -5,11 +5,12 @@ Decisions that concern both connections of a session (collision, damping, routes
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from lab.wire.bgp.config import Negotiated, SessionConfig, negotiate, open_message
-from lab.wire.bgp.constants import Address, Cease, ErrorCode, StateMachineError
+from lab.wire.bgp.constants import Address, Cease, ErrorCode, MessageType, StateMachineError
 from lab.wire.bgp.events import Cause, Close, Connect, Direction, Ended, Output, Send
 from lab.wire.bgp.fsm import Action, Event, Fsm, State
 from lab.wire.bgp.messages import Dialect, Keepalive, Message, Reader, RouteRefresh, decode_message
@@ -64,6 +65,8 @@ class Owner(Protocol):
     """What a connection needs of its session."""
 
     config: SessionConfig
+    sent: Counter[MessageType]
+    received: Counter[MessageType]
 
     def emit(self, output: Output) -> None: ...
 
@@ -163,9 +166,10 @@ class Connection:
         for timer in self.timers.expired(now):
             self.fire(_TIMER_EVENTS[timer], now)
 
-    def send(self, data: bytes, now: float) -> None:
-        """Hand out bytes; any message serves as a keepalive (RFC 4271, section 4.4)."""
-        self._owner.emit(Send(self.direction, data))
+    def send(self, kind: MessageType, *messages: bytes, now: float) -> None:
+        """Hand out messages of one kind; any serves as a keepalive (RFC 4271, section 4.4)."""
+        self._owner.sent[kind] += len(messages)
+        self._owner.emit(Send(self.direction, b"".join(messages)))
         if self.timers.is_running(Timer.KEEPALIVE):
             self._restart_keepalive_timer(now)
 
@@ -178,6 +182,7 @@ class Connection:
     def _messages(self, data: bytes) -> Iterator[Message]:
         external = self._owner.config.external
         for kind, body in self._reader.bodies(data):
+            self._owner.received[kind] += 1
             dialect = self.negotiated.dialect if self.negotiated else Dialect(external=external)
             yield decode_message(kind, body, dialect)
 
@@ -215,14 +220,15 @@ class Connection:
         self._owner.emit(Close(self.direction))
 
     def _send_open(self, now: float) -> None:
-        self.send(open_message(self._owner.config, first=self._owner.is_first).encode(), now)
+        message = open_message(self._owner.config, first=self._owner.is_first)
+        self.send(MessageType.OPEN, message.encode(), now=now)
 
     def _send_keepalive(self, now: float) -> None:
-        self.send(self._keepalive, now)
+        self.send(MessageType.KEEPALIVE, self._keepalive, now=now)
 
     def _send_notification(self, now: float) -> None:
         if self._answer is not None:
-            self.send(self._answer.encode(), now)
+            self.send(MessageType.NOTIFICATION, self._answer.encode(), now=now)
 
     def _start_large_hold_timer(self, now: float) -> None:
         self.timers.start(Timer.HOLD, now + LARGE_HOLD_TIME)

@@ -14,12 +14,13 @@ each direction until the collision is resolved (RFC 4271, section 6.8).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 
 from lab.wire.bgp.adj_rib_out import AdjRibOut, Path, Speaker, end_of_rib
 from lab.wire.bgp.config import SessionConfig
 from lab.wire.bgp.connection import Connection
-from lab.wire.bgp.constants import Address, Cease, Family, Prefix
+from lab.wire.bgp.constants import Address, Cease, Family, MessageType, Prefix
 from lab.wire.bgp.events import (
     Close,
     Direction,
@@ -48,7 +49,8 @@ class Session:
         self.config = config
         self.jitter = jitter
         self.is_first = True
-        self.updates_sent = 0
+        self.sent = Counter[MessageType]()
+        self.received = Counter[MessageType]()
         self._routes = AdjRibOut()
         self._has_routes = False
         self._is_started = False
@@ -315,8 +317,7 @@ class Session:
             messages += (end_of_rib(f).encode(four_octet=True) for f in self._ends_of_rib)
             self._ends_of_rib = []
         if messages:
-            self.updates_sent += len(messages)
-            connection.send(b"".join(messages), now)
+            connection.send(MessageType.UPDATE, *messages, now=now)
         if batch.announced or batch.withdrawn:
             self.emit(RoutesSent(batch.announced, batch.withdrawn))
 

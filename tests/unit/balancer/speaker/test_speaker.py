@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from lab.balancer.service import EXCLUDE_LABEL
 from lab.links.bgp_tcp import Listener
-from lab.wire.bgp import GRACEFUL_SHUTDOWN, Cause, Community
+from lab.wire.bgp import GRACEFUL_SHUTDOWN, Cause, Community, MessageType
 from tests.unit.balancer.speaker.speaker_run import METALLB, NODE, NS, ROUTER, Cluster, calling, in_cluster
 
 
@@ -210,6 +212,55 @@ def test_statuses_events_and_metrics_tell_what_happens() -> None:
     in_cluster(test)
 
 
+PEER, PEER_AND_VRF = {"peer"}, {"peer", "vrf"}
+# Names and labels that dashboards for MetalLB and frr-k8s ask for.
+METRICS = {
+    "metallb_speaker_announced": {"service", "protocol", "node", "ip"},
+    "metallb_bgp_session_up": PEER,
+    "metallb_bgp_updates_total": PEER,
+    "metallb_bgp_announced_prefixes_total": PEER,
+    "metallb_bgp_pending_prefixes_total": PEER,
+    "metallb_k8s_client_updates_total": set[str](),
+    "metallb_k8s_client_update_errors_total": set[str](),
+    "metallb_k8s_client_config_loaded_bool": set[str](),
+    "metallb_k8s_client_config_stale_bool": set[str](),
+    "frrk8s_bgp_session_up": PEER_AND_VRF,
+    "frrk8s_bgp_updates_total": PEER_AND_VRF,
+    "frrk8s_bgp_updates_total_received": PEER_AND_VRF,
+    "frrk8s_bgp_announced_prefixes_total": PEER_AND_VRF,
+    "frrk8s_bgp_received_prefixes_total": PEER_AND_VRF,
+    "frrk8s_bgp_opens_sent": PEER_AND_VRF,
+    "frrk8s_bgp_opens_received": PEER_AND_VRF,
+    "frrk8s_bgp_notifications_sent": PEER_AND_VRF,
+    "frrk8s_bgp_keepalives_sent": PEER_AND_VRF,
+    "frrk8s_bgp_keepalives_received": PEER_AND_VRF,
+    "frrk8s_bgp_route_refresh_sent": PEER_AND_VRF,
+    "frrk8s_bgp_total_sent": PEER_AND_VRF,
+    "frrk8s_bgp_total_received": PEER_AND_VRF,
+}
+
+
+def test_metrics_have_the_names_and_labels_of_metallb() -> None:
+    async def test(cluster: Cluster) -> None:
+        await cluster.configure()
+        await cluster.service("web", "10.20.30.1")
+        async with cluster.speaker() as speaker:
+            await cluster.until_routed("10.20.30.1/32")
+            told = speaker.routes["/metrics"]().body
+            found = {
+                name: set(re.findall(r'(\w+)="', labels or ""))
+                for name, labels in re.findall(r"^(\w+)(\{.*\})? ", told, re.MULTILINE)
+            }
+            assert METRICS.items() <= found.items()
+            others = [name for name in found if name not in METRICS]
+            assert all(name.startswith("metallb_bgp_announcement_seconds_") for name in others)
+            peer = f'{{peer="127.0.0.1:{cluster.router.port}",vrf="default"}}'
+            for line in ("opens_sent", "opens_received", "keepalives_sent", "keepalives_received"):
+                assert f"frrk8s_bgp_{line}{peer} 1" in told.splitlines()
+
+    in_cluster(test)
+
+
 @pytest.mark.parametrize("lb_class", ["", "lab"])
 def test_only_services_of_our_class_are_announced(lb_class: str) -> None:
     async def test(cluster: Cluster) -> None:
@@ -249,7 +300,7 @@ def test_many_services_at_once_share_messages() -> None:
                 await cluster.service(f"s{number}", f"10.20.30.{number}")
             await cluster.until(lambda: len(cluster.router.rib) == 100)
             (session,) = speaker._dialect.sessions.current.values()
-            assert session.pump.session.updates_sent < 100
+            assert session.pump.session.sent[MessageType.UPDATE] < 100
 
     in_cluster(test)
 
