@@ -6,8 +6,8 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from lab.balancer.config import Loaded, Objects, Severity, load
-from lab.balancer.model import Configuration
+from lab.balancer.config import Loaded, Objects, Problem, Severity, load
+from lab.balancer.model import Configuration, PeerName
 from lab.balancer.resources import (
     BFD_PROFILES,
     BGP_ADVERTISEMENTS,
@@ -48,6 +48,22 @@ def in_force(loaded: Loaded, before: Configuration) -> Configuration:
     )
 
 
+def of_node(loaded: Loaded, node: Node) -> Loaded:
+    """Leave out what is wrong with peers and advertisements for other nodes: those nodes say it."""
+    return replace(loaded, problems=tuple(p for p in loaded.problems if not _is_elsewhere(p, loaded, node)))
+
+
+def _is_elsewhere(problem: Problem, loaded: Loaded, node: Node) -> bool:
+    if problem.path.startswith("spec.nodeSelectors"):
+        return False
+    match problem.kind:
+        case "BGPPeer":
+            return not loaded.configuration.peers[PeerName(problem.name)].on_node(node.labels)
+        case "BGPAdvertisement":
+            return not loaded.configuration.bgp_advertisements[problem.name].on_node(node.labels)
+    return False
+
+
 def _sound(
     kind: str, now: Mapping[K, V], before: Mapping[K, V], wrong: Collection[tuple[str, str]]
 ) -> Mapping[K, V]:
@@ -82,7 +98,7 @@ class ConfigurationWatch:
 
     def read(self, node: Node) -> Loaded:
         """Read the present objects, judged by what they mean on `node`."""
-        return load(
+        loaded = load(
             Objects(
                 pools=self._objects(IP_ADDRESS_POOLS),
                 l2_advertisements=self._objects(L2_ADVERTISEMENTS),
@@ -94,6 +110,7 @@ class ConfigurationWatch:
                 secrets={item["metadata"]["name"]: item for item in self._objects(SECRETS)},
             )
         )
+        return of_node(loaded, node)
 
     def _objects(self, resource: Resource) -> list[Json]:
         return list(self._reflectors[resource].store.values())
