@@ -13,9 +13,8 @@ from typing import Any
 
 import pytest
 
-from lab.balancer.resources import BGP_PEERS, CONFIGURATION_STATES, IP_ADDRESS_POOLS
+from lab.balancer.resources import CONFIGURATION_STATES, IP_ADDRESS_POOLS
 from lab.kube.client import Client
-from lab.kube.errors import Invalid, NotFound
 from lab.kube.resources import EVENTS, SERVICES
 from tests.contract.balancer_process import (
     ControllerProcess,
@@ -175,49 +174,6 @@ def test_no_address_is_lost_or_given_twice_when_the_controller_is_killed(run: Ca
         final = await cluster.all_given(seconds=60)
         assert len(set(final.values())) == len(final)
         assert set(final.values()) <= set(POOL)
-
-    run(test)
-
-
-@pytest.mark.parametrize(
-    ("spec", "said"),
-    [
-        (
-            {"myASN": 1, "peerASN": 2, "dynamicASN": "internal", "peerAddress": "10.0.0.1"},
-            "exactly one of peerASN",
-        ),
-        ({"myASN": 1, "peerASN": 2}, "exactly one of peerAddress and interface"),
-        ({"myASN": 1, "peerASN": 2, "peerAddress": "10.0.0.1", "holdTime": "2s"}, "must be 0 or >=3s"),
-        (
-            {"myASN": 1, "peerASN": 2, "peerAddress": "10.0.0.1", "holdTime": "9s", "keepaliveTime": "10s"},
-            "must be lower than holdTime",
-        ),
-        (
-            {
-                "myASN": 1,
-                "peerASN": 2,
-                "peerAddress": "10.0.0.1",
-                "password": "x",
-                "passwordSecret": {"name": "s"},
-            },
-            "can not have both password and passwordSecret set",
-        ),
-        ({"myASN": -1, "peerASN": 2, "peerAddress": "10.0.0.1"}, "spec.myASN"),
-        ({"peerASN": 2, "peerAddress": "10.0.0.1"}, "spec.myASN"),
-    ],
-)
-def test_the_api_refuses_peers_that_make_no_sense(
-    run: Callable[[Test], None], spec: dict[str, Any], said: str
-) -> None:
-    async def test(cluster: Balanced) -> None:
-        with pytest.raises(Invalid, match=said):
-            await create(
-                cluster.client,
-                BGP_PEERS,
-                {"metadata": {"name": "r", "namespace": cluster.namespace}, "spec": spec},
-            )
-        with pytest.raises(NotFound):
-            await cluster.client.get(BGP_PEERS, "r", namespace=cluster.namespace)
 
     run(test)
 
