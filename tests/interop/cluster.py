@@ -19,6 +19,7 @@ from tests.interop.places import NODE, PATIENCE, ROUTER, wait_until
 
 SYSTEM: Final = "metallb-system"
 NODE_NAME: Final = "node1"
+PASSWORD: Final = "geheim"
 POOL: Final = ("198.51.100.0/24", "2001:db8:1::/64")
 DRAIN_SECONDS: Final = 3
 """Longer than the default: the router is asked a few times a second, on hosts that are busy."""
@@ -40,8 +41,10 @@ class Cluster:
         self._start("api", [*server, "--data", str(self._kubeconfig.parent)])
         wait_until(lambda: self._kubectl("get", "--raw=/readyz", check=False), what="the API server answers")
 
-    def start_speaker(self) -> None:
-        flags = {"node-name": NODE_NAME, "kubeconfig": self._kubeconfig, "drain-seconds": DRAIN_SECONDS}
+    def start_speaker(self, **wishes: object) -> None:
+        """Start it with flags, underscores for dashes."""
+        known = {"node_name": NODE_NAME, "kubeconfig": self._kubeconfig, "drain_seconds": DRAIN_SECONDS}
+        flags = {name.replace("_", "-"): value for name, value in {**known, **wishes}.items()}
         arguments = [f"--{name}={value}" for name, value in flags.items()] + ["--host=127.0.0.1", "--port=0"]
         self._start("speaker", [sys.executable, "-m", "lab.balancer", "speaker", *arguments])
 
@@ -62,8 +65,8 @@ class Cluster:
         for program in tuple(self._running):
             self.end(program)
 
-    def install(self, **peer: Any) -> None:
-        """Create the CRDs, the node, a pool, a peer and an advertisement for everything."""
+    def install(self, *, advertisement: Json | None = None, **peer: Any) -> None:
+        """Create the CRDs, the node, a pool, a peer, a Secret for it, and an advertisement for everything."""
         self.apply(document for path in _CRDS for document in yaml.safe_load_all(path.read_text()))
         self._kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=20s")
         self.label()
@@ -87,8 +90,17 @@ class Cluster:
             [
                 {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM}},
                 metallb("IPAddressPool", "v1beta1", addresses=list(POOL)),
-                metallb("BGPPeer", "v1beta2", **session, **peer),
-                metallb("BGPAdvertisement", "v1beta1"),
+                {
+                    "apiVersion": "v1",
+                    "kind": "Secret",
+                    "metadata": {"name": "router", "namespace": SYSTEM},
+                    "type": "kubernetes.io/basic-auth",
+                    "stringData": {"password": PASSWORD},
+                },
+                metallb(
+                    "BGPPeer", "v1beta2", **{k: v for k, v in {**session, **peer}.items() if v is not None}
+                ),
+                metallb("BGPAdvertisement", "v1beta1", **(advertisement or {})),
             ]
         )
 
@@ -131,7 +143,13 @@ class Cluster:
 
     def session(self) -> str:
         """Return what the speaker says of its session."""
-        path = "--output=jsonpath={.items[*].status.bgpStatus}"
+        return self._session_state("bgpStatus")
+
+    def last_error(self) -> str:
+        return self._session_state("lastError")
+
+    def _session_state(self, field: str) -> str:
+        path = f"--output=jsonpath={{.items[*].status.{field}}}"
         return self._kubectl("get", "bgpsessionstates", f"--namespace={SYSTEM}", path)
 
     def _start(self, program: str, argv: list[str]) -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.interop import rootfs
+from tests.interop.cluster import Cluster
 from tests.interop.daemons import Bird, Daemon, Frr, GoBgp, Setup
 from tests.interop.more_daemons import ExaBgp, OpenBgpd
 from tests.interop.places import NODE, ROUTER, Cable, Container, Node, cable
@@ -80,3 +81,18 @@ def bench(
     with ExitStack() as cleanup:
         cleanup.callback(container.stop)
         yield Bench(request.param, container, wire, cleanup)
+
+
+@pytest.fixture
+def clusters(bench: Bench, tmp_path: Path) -> Iterator[Callable[[], Cluster]]:
+    """Start an API server on the node, and end what runs there afterwards."""
+    folder = tmp_path / "cluster"
+    folder.mkdir()
+    cluster = Cluster(bench.node_namespace, folder)
+
+    def start() -> Cluster:
+        cluster.start_api()
+        return cluster
+
+    yield start
+    cluster.close()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from threading import Event, Thread
+from typing import Any
 
 import pytest
 
@@ -46,24 +46,19 @@ def wait_marked(bench: Bench, *addresses: str) -> None:
 
 
 @pytest.fixture
-def cluster(bench: Bench, tmp_path: Path) -> Iterator[Callable[..., Cluster]]:
-    """Make a cluster whose speaker has told the router of `web`; the arguments are the BGPPeer's."""
-    made: list[Cluster] = []
+def cluster(bench: Bench, clusters: Callable[[], Cluster]) -> Callable[..., Cluster]:
+    """Return a function that makes a cluster whose speaker has told the router of `web`; it takes a BGPPeer's fields."""
 
-    def make(**peer: object) -> Cluster:
+    def make(**peer: Any) -> Cluster:
         bench.router(restart=bool(peer.get("enableGracefulRestart")))
-        (tmp_path / "cluster").mkdir()
-        made.append(cluster := Cluster(bench.node_namespace, tmp_path / "cluster"))
-        cluster.start_api()
+        cluster = clusters()
         cluster.install(**peer)
         cluster.serve("web", *WEB)
         cluster.start_speaker()
         wait_routes(bench, *WEB)
         return cluster
 
-    yield make
-    for cluster in made:
-        cluster.close()
+    return make
 
 
 @contextmanager
