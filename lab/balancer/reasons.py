@@ -42,6 +42,10 @@ class NotAnnounced(StrEnum):
     NODE_DELETED = "nodeDeleted"
     NO_LOCAL_ENDPOINTS = "noLocalEndpoints"
     NO_ENDPOINTS = "noEndpoints"
+    PEER_NOT_SELECTED = "peerNotSelected"
+    """This and the following concern one peer, and are not MetalLB's."""
+    PEER_NOT_SUPPORTED = "peerNotSupported"
+    FAMILY_NOT_CARRIED = "addressFamilyNotCarried"
 
 
 POOL_WORDS: Final = {
@@ -78,5 +82,11 @@ NOT_ANNOUNCED_WORDS: Final = {
     NotAnnounced.NODE_DELETED: "the cluster has no Node of this name any more",
     NotAnnounced.NO_LOCAL_ENDPOINTS: "externalTrafficPolicy is Local and no ready pod runs on this node",
     NotAnnounced.NO_ENDPOINTS: "the Service has no ready pod",
+    NotAnnounced.PEER_NOT_SELECTED: "no advertisement that matches the Service names this peer",
+    NotAnnounced.PEER_NOT_SUPPORTED: "the speaker cannot have a session with this peer, its ConfigurationState says why",
+    NotAnnounced.FAMILY_NOT_CARRIED: (
+        "its session does not carry every family of the addresses "
+        "(it takes dualStackAddressFamily at the BGPPeer, an address of each family at the node, and a router that agrees)"
+    ),
 }
 """Completes the sentence: node X does not announce it: …"""

@@ -7,18 +7,19 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from lab.balancer.model import Prefix
+from lab.balancer.model import PeerName, Prefix
 from lab.balancer.reasons import NotAnnounced
 from lab.balancer.service import Endpoint, Service
 from lab.balancer.speaker.advertisements import Announcement, announcements
 from lab.balancer.speaker.decide import Decision, Situation, decide
 from lab.balancer.speaker.dialect import Verdict
+from lab.balancer.speaker.reach import reach
 from lab.balancer.speaker.sessions import Sessions
 from lab.balancer.speaker.table import Table
 from lab.kits.metrics import Histogram
 from lab.kube.resources import ObjectKey
 from lab.links.bgp_tcp import Listener
-from lab.wire.bgp import Restart, RoutesSent
+from lab.wire.bgp import Family, Restart, RoutesSent
 
 DRAIN_SECONDS: Final = 1.0
 """How long routes stay with GRACEFUL_SHUTDOWN before they go (RFC 8326, section 4)."""
@@ -47,7 +48,9 @@ class BgpDialect:
         self._written = written
         self._again = again
         self._drain_seconds = drain_seconds
-        self.sessions = Sessions(restart=restart, sent=self._sent, changed=changed, listeners=listeners)
+        self.sessions = Sessions(
+            restart=restart, sent=self._sent, changed=changed, agreed=again, listeners=listeners
+        )
         self._situation: Situation | None = None
         self._table = Table()
         self._is_complete = False
@@ -72,7 +75,10 @@ class BgpDialect:
             return Verdict(reason=NotAnnounced.NOT_OWNER)
         decision = decide(service, endpoints, self._situation)
         self._want(service.key, self._announcements(service.key, decision), since=since)
-        return Verdict(decision.addresses, self._targets(service.key), decision.reason)
+        if decision.reason:
+            return Verdict(reason=decision.reason)
+        reached = reach(self._table.of(service.key), self._carried())
+        return Verdict(decision.addresses, reached.targets, reached.missed)
 
     def forget(self, key: ObjectKey) -> None:
         """Announce nothing more for a Service that is gone."""
@@ -124,6 +130,7 @@ class BgpDialect:
             if seen is not None:
                 self._written.observe(now - seen)
 
-    def _targets(self, key: ObjectKey) -> tuple[str, ...]:
-        asked = [announcement.peers for announcement in self._table.of(key)]
-        return tuple(sorted(name for name in self.sessions.current if any(not p or name in p for p in asked)))
+    def _carried(self) -> dict[PeerName, frozenset[Family] | None]:
+        """Return the families that each peer of this node gets; None for those that cannot be had."""
+        found = {name: session.families for name, session in self.sessions.current.items()}
+        return {**dict.fromkeys(self.sessions.unsupported), **found}

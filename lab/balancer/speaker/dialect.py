@@ -20,6 +20,8 @@ class Verdict:
     addresses: tuple[Address, ...] = ()
     targets: tuple[str, ...] = ()
     """Names of peers, or of interfaces."""
+    missed: tuple[tuple[str, NotAnnounced], ...] = ()
+    """Peers that lack a route although the node announces the Service, and why."""
     reason: NotAnnounced | None = None
 
 

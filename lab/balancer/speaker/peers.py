@@ -27,6 +27,12 @@ class Wishes:
     session: bgp.SessionConfig
     endpoint: Endpoint
 
+    @property
+    def carried(self) -> frozenset[bgp.Family]:
+        """The families that routes can be of, if the peer agrees: those with a next hop."""
+        here = {bgp.Family.of(self.endpoint.address), *self.session.next_hops}
+        return self.session.families & here
+
 
 class UnsupportedPeerError(ValueError):
     """A BGPPeer that asks for what this speaker cannot do."""

@@ -11,7 +11,7 @@ from typing import Final
 from lab.balancer.conditions import Condition
 from lab.balancer.config import Loaded
 from lab.balancer.model import PeerName
-from lab.balancer.reasons import NOT_ANNOUNCED_WORDS
+from lab.balancer.reasons import NOT_ANNOUNCED_WORDS, NotAnnounced
 from lab.balancer.speaker.dialect import Verdict
 from lab.balancer.speaker.sessions import PeerSession
 from lab.kube.resources import Json, ObjectKey
@@ -46,15 +46,22 @@ def service_report(node: str, key: ObjectKey, verdict: Verdict) -> Report:
     status: Json = {"node": node, "serviceName": key.name, "serviceNamespace": key.namespace}
     if verdict.reason is None:
         status["peers"] = list(verdict.targets)
-    else:
-        words = NOT_ANNOUNCED_WORDS[verdict.reason]
-        status["notAnnounced"] = [{"reason": verdict.reason.value, "message": words}]
+    refusals = [_refusal(reason, peer) for peer, reason in verdict.missed]
+    if verdict.reason is not None:
+        refusals.append(_refusal(verdict.reason))
+    if refusals:
+        status["notAnnounced"] = refusals
     labels = {
         NODE_LABEL: node,
         "metallb.io/service-name": key.name,
         "metallb.io/service-namespace": key.namespace,
     }
     return Report(service_report_name(node, key), labels, status)
+
+
+def _refusal(reason: NotAnnounced, peer: str = "") -> Json:
+    who = {"peer": peer} if peer else {}
+    return {**who, "reason": reason.value, "message": NOT_ANNOUNCED_WORDS[reason]}
 
 
 def session_report(node: str, session: PeerSession) -> Report:

@@ -19,6 +19,7 @@ from lab.wire.bgp import (
     Cease,
     Ended,
     Established,
+    Family,
     Output,
     Path,
     Restart,
@@ -47,6 +48,8 @@ class PeerSession:
     peer: Peer
     wishes: Wishes
     pump: Pump
+    families: frozenset[Family]
+    """Those that it carries: as wished for, and once it was established, as agreed upon."""
     last_error: str = ""
 
     @property
@@ -70,16 +73,19 @@ class Sessions:
         restart: Restart,
         sent: Callable[[RoutesSent], None],
         changed: Callable[[], None],
+        agreed: Callable[[], None],
         listeners: Sequence[Listener] = (),
         jitter: Callable[[], float] = random.random,
     ) -> None:
         """Call `sent` for routes on the wire, and `changed` when a state or an error is another one.
 
+        Call `agreed` when a session carries other families than before.
         Peers may call on `listeners`; `jitter` gives numbers in [0, 1).
         """
         self._restart = restart
         self._sent = sent
         self._changed = changed
+        self._agreed = agreed
         self._listeners = listeners
         self._jitter = jitter
         self._sessions: dict[PeerName, PeerSession] = {}
@@ -136,7 +142,7 @@ class Sessions:
     def _begin(self, peer: Peer, wish: Wishes, old: PeerSession | None) -> None:
         session = Session(wish.session, jitter=lambda: 0.75 + self._jitter() / 4)
         pump = Pump(session, wish.endpoint, on_event=lambda output: self._told(begun, output))
-        begun = PeerSession(peer, wish, pump)
+        begun = PeerSession(peer, wish, pump, wish.carried)
         self._sessions[peer.name] = begun
         log.info("peer added", event="peerAdded", peer=peer.name, address=begun.label)
         if old is None:
@@ -167,8 +173,11 @@ class Sessions:
         match output:
             case RoutesSent():
                 self._sent(output)
-            case Established():
+            case Established(_, families):
                 session.last_error = ""
+                if families != session.families:
+                    session.families = families
+                    self._agreed()
                 log.info(
                     "BGP session established", event="sessionUp", peer=session.label, name=session.peer.name
                 )

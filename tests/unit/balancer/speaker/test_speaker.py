@@ -261,6 +261,35 @@ def test_metrics_have_the_names_and_labels_of_metallb() -> None:
     in_cluster(test)
 
 
+def test_a_peer_that_lacks_a_route_is_in_the_status() -> None:
+    """By name, by what the node has, and by what the router agreed to."""
+
+    async def test(cluster: Cluster) -> None:
+        await cluster.configure(
+            advertisement={"peers": ["router", "unnumbered"]}, dualStackAddressFamily=True
+        )
+        await cluster.peer("unnumbered", peerAddress=None, interface="eth0")
+        await cluster.peer("other", peerAddress="127.0.0.9")
+        await cluster.put(f"{METALLB}/ipaddresspools", "more", NS, spec={"addresses": ["fd00:20::/120"]})
+        await cluster.service("web", "fd00:20::1")
+        status = {"node": NODE, "serviceName": "web", "serviceNamespace": "default"}
+        async with cluster.speaker():
+            await cluster.until(lambda: cluster.statuses("servicebgpstatuses"))
+            await cluster.until(lambda: cluster.statuses("servicebgpstatuses")[0]["peers"] == [])
+            (told,) = cluster.statuses("servicebgpstatuses")
+            assert told.items() >= status.items()
+            assert {refusal["peer"]: refusal["reason"] for refusal in told["notAnnounced"]} == {
+                "router": "addressFamilyNotCarried",
+                "unnumbered": "peerNotSupported",
+                "other": "peerNotSelected",
+            }
+            addresses = [{"type": "InternalIP", "address": a} for a in ("10.0.0.51", "fd00::51")]
+            await cluster.put("/api/v1/nodes", NODE, status={"addresses": addresses})
+            await cluster.until(lambda: cluster.statuses("servicebgpstatuses")[0]["peers"] == ["router"])
+
+    in_cluster(test)
+
+
 @pytest.mark.parametrize("lb_class", ["", "lab"])
 def test_only_services_of_our_class_are_announced(lb_class: str) -> None:
     async def test(cluster: Cluster) -> None:
