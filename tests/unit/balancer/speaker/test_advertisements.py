@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from ipaddress import IPv4Address, ip_address, ip_network
 from typing import Any
 
@@ -61,12 +62,73 @@ def test_peers_get_what_is_meant_for_them() -> None:
 
 
 def test_ipv6_and_large_communities() -> None:
-    from dataclasses import replace
-
     large = replace(HOST, communities=frozenset({LargeCommunity(1, 2, 3)}), aggregation_length_v6=124)
     (found,) = announcements([ip_address("2001:db8::17")], [large])
     assert found.prefix == ip_network("2001:db8::10/124")
     assert found.path.large_communities == {bgp.LargeCommunity(1, 2, 3)}
+
+
+# MetalLB's golden FRR configurations, as what each peer then has: Service addresses and advertisements → routes.
+MARKED = advertisement("marked", local_pref=300, communities="1111:2222,3333:4444", aggregation_length=24)
+MARKS = frozenset({bgp.Community(1111, 2222), bgp.Community(3333, 4444)})
+SAME = [advertisement(f"ad{number}", communities="1111:2222") for number in range(4)]
+TABLES: dict[str, tuple[list[Any], dict[str, dict[str, bgp.Path]]]] = {
+    "single advertisement": (
+        [([A1], [MARKED])],
+        {peer: {"10.20.30.0/24": bgp.Path(local_pref=300, communities=MARKS)} for peer in ("one", "two")},
+    ),
+    "no advertisement": ([([A1], [])], {"one": {}, "two": {}}),
+    "two advertisements, each for a peer": (
+        [
+            ([A1], [replace(MARKED, peers=frozenset({PeerName("one")}))]),
+            ([A5], [advertisement("b", peers="two")]),
+        ],
+        {
+            "one": {"10.20.30.0/24": bgp.Path(local_pref=300, communities=MARKS)},
+            "two": {"10.20.30.5/32": bgp.Path()},
+        },
+    ),
+    "one address, other marks for each peer": (
+        [
+            (
+                [A1],
+                [
+                    advertisement("a", peers="one", communities="1:1"),
+                    advertisement("b", peers="two", local_pref=7),
+                ],
+            )
+        ],
+        {
+            "one": {"10.20.30.1/32": bgp.Path(communities=frozenset({bgp.Community(1, 1)}))},
+            "two": {"10.20.30.1/32": bgp.Path(local_pref=7)},
+        },
+    ),
+    "many advertisements with one community": (
+        [([A1, A5], SAME)],
+        {
+            peer: {
+                prefix: bgp.Path(communities=frozenset({bgp.Community(1111, 2222)}))
+                for prefix in ("10.20.30.1/32", "10.20.30.5/32")
+            }
+            for peer in ("one", "two")
+        },
+    ),
+    "both families": (
+        [([A1, ip_address("fd00::1")], [MARKED])],
+        {
+            peer: {
+                prefix: bgp.Path(local_pref=300, communities=MARKS)
+                for prefix in ("10.20.30.0/24", "fd00::1/128")
+            }
+            for peer in ("one", "two")
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize(("wanted", "expected"), TABLES.values(), ids=TABLES)
+def test_what_each_peer_has(wanted: list[Any], expected: dict[str, dict[str, bgp.Path]]) -> None:
+    assert told(*wanted, peers=("one", "two")) == expected
 
 
 NODE = Node("n", {}, addresses=(ip_address("10.0.0.51"), ip_address("fd00::51")))
@@ -97,6 +159,7 @@ DETAILS: dict[str, tuple[dict[str, Any], Callable[[Wishes], bool]]] = {
             (w.session.hold_time, w.session.keepalive_time, w.session.connect_retry_time) == (9, 2, 4.0)
         ),
     ),
+    "no timers": ({"hold_time": 0, "keepalive_time": 0}, lambda w: w.session.hold_time == 0),
     "graceful restart": ({"graceful_restart": True}, lambda w: w.session.graceful_restart is RESTART),
     "both families": (
         {"dual_stack_address_family": True},
