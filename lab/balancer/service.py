@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import ip_address
+from sys import intern
+from types import MappingProxyType
 from typing import Final
 
 from lab.balancer.model import Address, Family, family_of
@@ -17,6 +19,7 @@ from lab.kube.resources import Json, ObjectKey
 PREFIXES: Final = ("metallb.io/", "metallb.universe.tf/")
 """Of annotations; the second is deprecated and read when the first is not there."""
 ALLOCATED_FROM: Final = "metallb.io/ip-allocated-from-pool"
+NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 EXCLUDE_LABEL: Final = "node.kubernetes.io/exclude-from-external-load-balancers"
 
 
@@ -46,8 +49,8 @@ class Service:
     """creationTimestamp, which sorts as text."""
     type: str = "LoadBalancer"
     load_balancer_class: str = ""
-    labels: Mapping[str, str] = field(default_factory=dict)
-    selector: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    selector: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     cluster_ips: tuple[Address, ...] = ()
     families: tuple[Family, ...] = ()
     """Of the cluster IPs, primary first."""
@@ -56,7 +59,7 @@ class Service:
     """externalTrafficPolicy: Local."""
     ports: frozenset[Port] = frozenset()
     load_balancer_ip: str = ""
-    annotations: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     """Only those with one of our prefixes."""
     ingress: tuple[str, ...] = ()
     """status.loadBalancer.ingress: addresses, or host names of other controllers."""
@@ -113,11 +116,29 @@ def decode_service(item: Json) -> Service:
             for name, value in (metadata.get("annotations") or {}).items()
             if name.startswith(PREFIXES)
         },
-        ingress=tuple(
-            entry.get("ip") or entry.get("hostname") or ""
-            for entry in (status.get("loadBalancer") or {}).get("ingress") or ()
-        ),
+        ingress=_ingress(status),
         conditions=tuple(status.get("conditions") or ()),
+    )
+
+
+def decode_announced_service(item: Json) -> Service:
+    """Return the view of a v1 Service without what only matters to who gives addresses: every node keeps every Service."""
+    metadata, spec = item["metadata"], item.get("spec") or {}
+    return Service(
+        key=ObjectKey.of(item),
+        uid=metadata.get("uid", ""),
+        type=intern(spec.get("type", "ClusterIP")),
+        load_balancer_class=intern(spec.get("loadBalancerClass") or ""),
+        labels=metadata.get("labels") or NOTHING,
+        local=spec.get("externalTrafficPolicy") == "Local",
+        ingress=_ingress(item.get("status") or {}),
+    )
+
+
+def _ingress(status: Json) -> tuple[str, ...]:
+    return tuple(
+        entry.get("ip") or entry.get("hostname") or ""
+        for entry in (status.get("loadBalancer") or {}).get("ingress") or ()
     )
 
 
@@ -165,7 +186,7 @@ def _decode_endpoints(entry: Json, conditions: Json) -> Iterator[Endpoint]:
     healthy = ready or conditions.get("serving") is True
     leaving = not ready and conditions.get("terminating") is True
     for address in entry.get("addresses") or ():
-        yield Endpoint(address, entry.get("nodeName") or "", healthy, leaving)
+        yield Endpoint(address, intern(entry.get("nodeName") or ""), healthy, leaving)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,9 @@ from lab.balancer.service import (
     EndpointSlice,
     Node,
     Service,
+    decode_announced_service,
     decode_endpoint_slice,
     decode_node,
-    decode_service,
 )
 from lab.balancer.speaker.announcer import Announcer
 from lab.balancer.speaker.bgp_dialect import BgpDialect
@@ -92,7 +92,7 @@ class Speaker:
 
     def _follow(self, client: Client) -> None:
         self._services: Reflector[Service] = Reflector(
-            client, SERVICES, decode_service, on_change=self._service_changed
+            client, SERVICES, decode_announced_service, on_change=self._service_changed
         )
         self._slices: Reflector[EndpointSlice] = Reflector(
             client, ENDPOINT_SLICES, decode_endpoint_slice, on_change=self._slice_changed

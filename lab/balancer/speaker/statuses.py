@@ -12,6 +12,7 @@ import orjson
 from lab.balancer.speaker.reports import Report
 from lab.errors import ApiError
 from lab.kits.backoff import Backoff
+from lab.kits.kept_json import encode_to_keep
 from lab.kits.log import Log
 from lab.kits.lull import Lull
 from lab.kube.client import Client
@@ -29,7 +30,7 @@ def _status_of(item: Json) -> bytes:
 
 
 def _compact(status: Json) -> bytes:
-    return orjson.dumps(status, option=orjson.OPT_SORT_KEYS)
+    return encode_to_keep(status, orjson.OPT_SORT_KEYS)
 
 
 class StatusWriter:

@@ -10,9 +10,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import orjson
-
 from lab.errors import ApiError
+from lab.kits.kept_json import encode_to_keep
 from lab.pocket.store.database import Database
 from lab.pocket.store.log import Log
 from lab.pocket.store.rows import Change, Event, EventType, Key, Object, Row
@@ -214,7 +213,7 @@ class Store:
 
 def _encoded(obj: Object) -> bytes:
     try:
-        return orjson.dumps(obj)
+        return encode_to_keep(obj)
     except TypeError as error:  # orjson's JSONEncodeError is but another name of it
         raise UnencodableError(f"the object cannot be encoded: {error}") from error
 
