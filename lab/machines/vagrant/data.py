@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from pathlib import Path
 from typing import Any, Final
 
 from lab.errors import HostError
@@ -16,10 +17,15 @@ from lab.topology.model import Vagrant as Settings
 
 KVM: Final = "/dev/kvm"
 KVM_CREATE_VM: Final = 0xAE01
+MODULES: Final = Path("/sys/module")
+PROCESSORS: Final = ("kvm_intel", "kvm_amd")
+"""The modules by which KVM lends a machine the processor itself. Others, as kvm_pvm, run only kernels made for them."""
 
 
-def kvm_works() -> bool:
-    """Tell whether a machine can be made with KVM here: the device alone proves nothing."""
+def kvm_works(modules: Path = MODULES) -> bool:
+    """Tell whether KVM runs any machine here: neither the device nor an empty machine made by it proves that."""
+    if not any((modules / name).exists() for name in PROCESSORS):
+        return False
     try:
         device = os.open(KVM, os.O_RDWR | os.O_CLOEXEC)
     except OSError:

@@ -9,6 +9,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Final
 
 from lab.machines.port import Finding, Severity
+from lab.machines.vagrant.data import PROCESSORS
 from lab.machines.vagrant.facts import Facts, Version, gather
 from lab.render.vagrant import MANAGEMENT_SUBNET, domain_prefix
 from lab.topology.model import Acceleration, Hypervisor, Topology
@@ -24,7 +25,7 @@ HOST_ONLY: Final = IPv4Network("192.168.56.0/21")
 """What VirtualBox allows host-only networks from 6.1.28 on, unless networks.conf says otherwise."""
 OTHER_HYPERVISORS: Final = {
     Hypervisor.LIBVIRT: ("vboxdrv",),
-    Hypervisor.VIRTUALBOX: ("kvm_intel", "kvm_amd"),
+    Hypervisor.VIRTUALBOX: PROCESSORS,
 }
 CLOSED: Final = ("permission denied", "authentication", "polkit")
 """What libvirt says to a user who is not in its group."""
@@ -159,8 +160,14 @@ def acceleration(facts: Facts, topology: Topology) -> Finding:
         return _good("processor", "software emulation, as lab.yml asks: several times slower than KVM")
     if facts.kvm:
         return _good("processor", "KVM")
-    detail = "no usable /dev/kvm: software emulation, several times slower"
-    fix = "enable virtualisation in the firmware, and adduser $USER kvm"
+    other = next((m for m in sorted(facts.modules) if m.startswith("kvm_") and m not in PROCESSORS), None)
+    why = f"KVM's {other} runs only kernels made for it" if other else "no usable /dev/kvm"
+    detail = f"{why}: software emulation, several times slower"
+    fix = (
+        "enable nested virtualisation where this host is a machine itself"
+        if other
+        else "enable virtualisation in the firmware, and adduser $USER kvm"
+    )
     return _bad(
         "processor", detail, fix, Severity.FAILURE if wanted is Acceleration.KVM else Severity.WARNING
     )

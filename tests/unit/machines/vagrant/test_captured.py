@@ -13,6 +13,7 @@ import pytest
 from lab.kits.shell import CommandError
 from lab.machines.port import Severity
 from lab.machines.vagrant import box, facts
+from lab.machines.vagrant.data import kvm_works
 from lab.machines.vagrant.facts import TOOLS, gather
 from lab.machines.vagrant.host import judge
 from lab.topology.model import Hypervisor, Topology
@@ -132,7 +133,7 @@ def findings(
     there = {*TOOLS, "vagrant"} - host.lacks
     monkeypatch.setattr(shutil, "which", lambda name, path=None: name if name in there else None)
     monkeypatch.setattr(facts, "run", run)
-    monkeypatch.setattr(facts, "kvm_works", lambda: True)
+    monkeypatch.setattr(facts, "kvm_works", lambda _: True)
     monkeypatch.setattr(box, "find", lambda _: object())
     topology = with_provider(provider)
     found = judge(gather(topology.vagrant, root=tmp_path), topology)
@@ -142,6 +143,11 @@ def findings(
 def with_provider(provider: Hypervisor) -> Topology:
     topology = default_lab()
     return replace(topology, vagrant=replace(topology.vagrant, provider=provider))
+
+
+def test_kvm_without_a_processor_runs_no_machine_of_ours(tmp_path: Path) -> None:
+    (tmp_path / "kvm_pvm").mkdir()
+    assert not kvm_works(tmp_path)
 
 
 @pytest.mark.parametrize("name", LIBVIRT_HOSTS)

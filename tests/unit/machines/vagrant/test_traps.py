@@ -83,6 +83,11 @@ TRAPS = {
 }
 CAVEATS = {
     "no KVM": (replace(WELL, kvm=False), LIBVIRT, "firmware"),
+    "a KVM for kernels of its own": (
+        replace(WELL, kvm=False, modules=frozenset({"kvm", "kvm_pvm"})),
+        LIBVIRT,
+        "nested virtualisation",
+    ),
     "VirtualBox beside KVM": (
         replace(WELL, modules=frozenset({"kvm", "vboxdrv"})),
         LIBVIRT,
