@@ -15,6 +15,9 @@ from lab.provision import playbook
 from lab.provision.fingerprint import fingerprints
 from lab.topology.model import Distribution
 
+PARTS = {"control plane": "control_plane", "join workers": "worker:client"}
+"""The steps that form a cluster, each with the machines that it is about."""
+
 
 class ByDistribution:
     """The same step for either Kubernetes."""
@@ -36,9 +39,9 @@ class ByDistribution:
 class FormCluster:
     """Initialise, upgrade or join the machines of `limit`: what they lack. Their keys never leave them."""
 
-    def __init__(self, title: str, limit: str) -> None:
+    def __init__(self, title: str) -> None:
         self.title = title
-        self._limit = limit
+        self._limit = PARTS[title]
 
     def plan(self, context: Context) -> Sequence[str]:
         return [] if self._is_done(context) else [f"run kubernetes.yml on {self._limit}"]
@@ -55,17 +58,27 @@ class FormCluster:
                 environment=environment(context),
                 on_event=lambda event: tell(context, event),
             )
-        write_atomically(self._record(context), _wanted(context))
+        write_atomically(_record(context, self.title), _wanted(context))
 
     def _is_done(self, context: Context) -> bool:
         """Whether the playbooks made this very cluster before, and all of its nodes are ready."""
-        record = self._record(context)
-        if not record.exists() or record.read_text() != _wanted(context):
-            return False
-        return ready_nodes(context) >= {node.name for node in nodes(context)}
+        return _is_recorded(context, self.title) and ready_nodes(context) >= {
+            node.name for node in nodes(context)
+        }
 
-    def _record(self, context: Context) -> Path:
-        return context.generated / f"cluster-{self.title.replace(' ', '-')}"
+
+def is_formed(context: Context) -> bool:
+    """Tell whether the playbooks made this very cluster before; its nodes are not asked."""
+    return all(_is_recorded(context, title) for title in PARTS)
+
+
+def _is_recorded(context: Context, title: str) -> bool:
+    record = _record(context, title)
+    return record.exists() and record.read_text() == _wanted(context)
+
+
+def _record(context: Context, title: str) -> Path:
+    return context.generated / f"cluster-{title.replace(' ', '-')}"
 
 
 def _wanted(context: Context) -> str:

@@ -5,31 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from lab.actions.steps import Context
-from lab.errors import HostError
-from lab.machines.port import Finding, LabStatus, Link, MachineStatus, Power, Severity, State
+from lab.machines.port import LabStatus, Link, MachineStatus, Power, State
 from lab.provision.fingerprint import fingerprints
 from lab.topology.model import MachineName
-
-
-class CheckHost:
-    """Refuse at once what cannot work, with every fix."""
-
-    title = "check this host"
-
-    def plan(self, context: Context) -> Sequence[str]:
-        return [f"{f.check}: {f.detail}" for f in self._failures(context)]
-
-    def run(self, context: Context) -> None:
-        failures = self._failures(context)
-        if failures:
-            raise HostError(
-                "; ".join(f"{f.check}: {f.detail}" for f in failures), hint="; ".join(f.fix for f in failures)
-            )
-        context.host.make_ready(context.report.notice)
-
-    @staticmethod
-    def _failures(context: Context) -> list[Finding]:
-        return [f for f in context.host.findings() if f.severity is Severity.FAILURE]
 
 
 class PrepareBase:

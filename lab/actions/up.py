@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from lab.actions.cluster import JoinNodes, StartControlPlane
 from lab.actions.configure import Configure
+from lab.actions.doctor import CheckHost
 from lab.actions.kubeadm import ByDistribution, FormCluster
-from lab.actions.machines import CheckHost, CreateMachines, PrepareBase
+from lab.actions.machines import CreateMachines, PrepareBase
 from lab.actions.proof import DeploySample, InstallLoadBalancer, Prove
 from lab.actions.reach import Reach
 from lab.actions.steps import Step
@@ -28,8 +29,8 @@ def _all(*, cache: bool) -> list[Step]:
         CreateMachines(),
         Configure(always=not cache),
         Reach(),
-        ByDistribution(pocket=StartControlPlane(), kubeadm=FormCluster("control plane", "control_plane")),
-        ByDistribution(pocket=JoinNodes(), kubeadm=FormCluster("join workers", "worker:client")),
+        ByDistribution(pocket=StartControlPlane(), kubeadm=FormCluster("control plane")),
+        ByDistribution(pocket=JoinNodes(), kubeadm=FormCluster("join workers")),
         InstallLoadBalancer(),
         DeploySample(),
         Prove(),

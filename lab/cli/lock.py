@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from pathlib import Path
 
@@ -14,9 +13,9 @@ from lab.cli.output import print_json
 from lab.cli.privilege import become_root
 from lab.errors import CheckError
 from lab.machines.family import CHECKOUT
-from lab.provision.artefacts import read_lock, write_lock
+from lab.provision.artefacts import lock_file, read_lock, write_lock
 
-LOCK = Path(os.environ.get("LAB_LOCK") or CHECKOUT / "lab.lock")
+LOCK = lock_file(CHECKOUT)
 """The project's own lock, unless somebody has one for themselves."""
 
 

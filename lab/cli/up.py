@@ -19,7 +19,7 @@ from lab.cli.output import print_json
 from lab.cli.privilege import leave_the_network, ways_out
 from lab.cli.session import ask_for_root, changing, open_lab, provider_option, say_choice
 from lab.errors import UsageError
-from lab.provision.artefacts import read_lock
+from lab.provision.artefacts import Kind, read_lock
 from lab.topology.model import Distribution
 
 TIPS = (
@@ -101,6 +101,9 @@ def _confine(context: Context, *, offline: bool, bundle: Path | None) -> None:
         )
     if offline:
         context.report.notice("offline: there is no default route here, and so no way out")
-    kubeadm = context.topology.kubernetes.distribution is Distribution.KUBEADM
-    if bundle and (kubeadm or context.provider.prepare(None)):
-        artefacts.use(read_lock(LOCK), bundle)
+    if bundle:
+        lock = read_lock(LOCK)
+        kubeadm = context.topology.kubernetes.distribution is Distribution.KUBEADM
+        has_tools = bool(lock.of(Kind.BIN))
+        if kubeadm or has_tools or context.provider.prepare(None):
+            artefacts.use(lock, bundle)

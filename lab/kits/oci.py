@@ -14,8 +14,10 @@ import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any, Final
+
+from lab.errors import UsageError
 
 MEDIA: Final = "application/vnd.oci.image"
 REFERENCE: Final = "org.opencontainers.image.ref.name"
@@ -86,6 +88,24 @@ def archive(image: Image) -> bytes:
     index = _document("index", manifests=[manifest | {"annotations": names, "platform": platform}])
     files = blobs | {"index.json": _json(index), "oci-layout": _json({"imageLayoutVersion": "1.0.0"})}
     return tar({name: file(content) for name, content in files.items()}, mtime=image.created)
+
+
+def references(path: Path) -> list[str]:
+    """Return the names of the images in an archive, an OCI layout or one of `docker save`; raises UsageError."""
+    try:
+        with tarfile.open(path) as archive:
+            names = {name.removeprefix("./"): name for name in archive.getnames()}
+            which = "manifest.json" if "manifest.json" in names else "index.json"
+            stream = archive.extractfile(names[which])
+            described = json.load(stream) if stream else {}
+    except (OSError, tarfile.TarError, KeyError, ValueError) as error:
+        raise UsageError(f"{path} is not an image archive: {error}") from error
+    if which == "manifest.json":
+        return [name for image in described for name in image.get("RepoTags") or ()]
+    annotations = [image.get("annotations") or {} for image in described.get("manifests", ())]
+    return [
+        name for noted in annotations if (name := noted.get(CONTAINERD_REFERENCE) or noted.get(REFERENCE))
+    ]
 
 
 def _config(image: Image, layers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

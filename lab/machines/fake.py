@@ -24,6 +24,7 @@ class FakeMachines:
 
     name = "fake"
     slowness = 1.0
+    online = False
 
     def __init__(self, topology: Topology, *, prepared: bool = True) -> None:
         self._topology = topology

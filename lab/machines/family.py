@@ -111,7 +111,7 @@ def choose(topology: Topology, file: Path, asked: Choice) -> Family:
     machines = virtual_machines(
         topology, file, reason=f"machine containers cannot work here: {against[0].detail}"
     )
-    reason = "neither family can work here; lab doctor says what each lacks"
+    reason = "neither family can work here: lab doctor, and lab doctor --provider vagrant"
     return containers(topology, file, reason=reason) if _failures(machines) else machines
 
 

@@ -120,6 +120,10 @@ class Provider(Protocol):
     def slowness(self) -> float:
         """How many times longer than a machine container a machine takes for its work: so long is waited for it."""
 
+    @property
+    def online(self) -> bool:
+        """Whether machines have a way out of the lab, and so can fetch what the roles install."""
+
     def status(self) -> LabStatus:
         """Say what exists, fast and without privileges."""
 

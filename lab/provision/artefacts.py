@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -17,8 +18,13 @@ from lab.errors import UsageError
 from lab.kits.files import write_atomically
 
 VERSION: Final = 1
+LOCK_VARIABLE: Final = "LAB_LOCK"
+"""Names a lock of the user's own, instead of the project's."""
 DIRECTORY_VARIABLE: Final = "LAB_ARTEFACTS"
-"""Names the directory that a bundle was unpacked in, for inventory/group_vars/all/artefacts.yml."""
+"""Names the directory that a bundle was unpacked in."""
+BALANCER_VARIABLE: Final = "LAB_LOAD_BALANCER_IMAGE"
+"""Names the archive with the load balancer's image."""
+BALANCER: Final = "images/lab-balancer.tar"
 
 
 class Kind(StrEnum):
@@ -71,6 +77,23 @@ class Lock:
 
     def of(self, *kinds: Kind) -> list[Artefact]:
         return [artefact for artefact in self.artefacts if artefact.kind in kinds]
+
+
+def lock_file(playbooks: Path) -> Path:
+    """Return the lock in force, for the playbooks below `playbooks` (as inventory/group_vars/all/artefacts.yml has it)."""
+    return Path(os.environ.get(LOCK_VARIABLE) or playbooks / "lab.lock")
+
+
+def directory(playbooks: Path) -> Path:
+    """Return where the files of the lock lie, in the layout of a bundle."""
+    return Path(os.environ.get(DIRECTORY_VARIABLE) or playbooks / ".lab/artefacts")
+
+
+def balancer_image(playbooks: Path, lock: Lock) -> Path:
+    """Return the archive that the load balancer's image is taken from: the lock's, if it has one."""
+    is_locked = any(artefact.path == BALANCER for artefact in lock.artefacts)
+    default = (directory(playbooks) if is_locked else playbooks / ".lab") / BALANCER
+    return Path(os.environ.get(BALANCER_VARIABLE) or default)
 
 
 def read_lock(file: Path) -> Lock:

@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from lab.kits.files import content_digest
+from lab.provision.artefacts import directory, lock_file
 from lab.provision.code import pack
 from lab.render.inventory import inventory
 from lab.topology.model import MachineName, Topology
@@ -20,7 +21,6 @@ INGREDIENTS = (
     "site.yml",
     "install_lb.yml",
     "kubernetes.yml",
-    "lab.lock",
     "roles",
     "inventory",
     "ansible.cfg",
@@ -30,9 +30,15 @@ INGREDIENTS = (
 def fingerprints(topology: Topology, *, playbooks: Path) -> dict[MachineName, str]:
     """Return each machine's fingerprint; `playbooks` is the directory with site.yml and the roles."""
     data = inventory(topology)
-    sources = [playbooks / name for name in INGREDIENTS if (playbooks / name).exists()]
+    sources = [playbooks / name for name in INGREDIENTS] + [lock_file(playbooks)]
     programs = hashlib.sha256(pack()).hexdigest()
-    shared = [version("ansible-core"), content_digest(*sources), programs, data["all"]["vars"]]
+    shared = [
+        version("ansible-core"),
+        content_digest(*(source for source in sources if source.exists())),
+        programs,
+        (directory(playbooks) / "bin/helm").exists(),  # the client gets it where it is at hand
+        data["all"]["vars"],
+    ]
     return {
         machine.name: _hash([*shared, data["_meta"]["hostvars"][machine.name], data[machine.role]])
         for machine in topology.machines

@@ -125,3 +125,4 @@ def test_a_lab_is_made_of_a_bundle_and_nothing_else(desk: Desk) -> None:
     said = desk.lab("up", "--provider", "containers", "--offline", "--bundle", str(desk.bundle))
     assert "there is no default route here" in said
     assert "30 of 30" in said
+    desk.lab("exec", "client", "--", "test", "-x", "/usr/local/bin/helm")

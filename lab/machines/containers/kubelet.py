@@ -12,7 +12,10 @@ CONTROLLERS: Final = {"cpu", "cpuset", "io", "memory", "pids"}
 """Control group controllers that kubelet enforces; kubelet refuses cgroup v1 from Kubernetes 1.35 on (KEP-5573)."""
 MODULES: Final = ("br_netfilter", "overlay")
 """Kernel modules, which a container cannot load by itself."""
-ALTERNATIVE: Final = "; or write kubernetes: {distribution: pocket}, or use lab up --provider vagrant"
+FIX: Final = (
+    "boot with systemd.unified_cgroup_hierarchy=1; "
+    "or write kubernetes: {distribution: pocket}, or use lab up --provider vagrant"
+)
 
 
 def findings(root: Path = Path("/sys")) -> Iterator[Finding]:
@@ -28,7 +31,7 @@ def _controllers(file: Path) -> Finding:
         check="kubeadm in containers",
         severity=Severity.FAILURE if missing else Severity.OK,
         detail=bad if missing else "cgroup v2 with all controllers",
-        fix=f"boot with systemd.unified_cgroup_hierarchy=1{ALTERNATIVE}" if missing else "",
+        fix=FIX if missing else "",
     )
 
 
@@ -38,5 +41,5 @@ def _modules(directory: Path) -> Finding:
         check="kernel modules of kubeadm",
         severity=Severity.FAILURE if missing else Severity.OK,
         detail=f"not loaded: {', '.join(missing)}" if missing else ", ".join(MODULES),
-        fix=f"modprobe --all {' '.join(missing)}{ALTERNATIVE}" if missing else "",
+        fix=f"modprobe --all {' '.join(missing)}" if missing else "",
     )

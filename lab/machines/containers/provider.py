@@ -27,6 +27,7 @@ class Containers:
 
     name = "containers"
     slowness = 1.0
+    online = False
 
     def __init__(self, topology: Topology, *, project: Path) -> None:
         self._topology = topology

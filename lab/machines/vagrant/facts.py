@@ -130,7 +130,7 @@ def _libvirt() -> tuple[str, list[str]]:
     try:
         names = run(["virsh", "--quiet", "--connect", URI, "net-list", "--inactive", "--name"])
     except CommandError as error:
-        return error.message, []
+        return error.message.splitlines()[-1].removeprefix("error: "), []
     return "", names.split()
 
 

@@ -55,6 +55,11 @@ class VirtualMachines:
             return 1.0
         return EMULATED
 
+    @property
+    def online(self) -> bool:
+        # The lab's own box has everything for pocket, and its networks under libvirt are isolated.
+        return self._topology.vagrant.box is not None or self._hypervisor.name is HypervisorName.VIRTUALBOX
+
     def status(self) -> LabStatus:
         domains = self._domains()
         seen = self._hypervisor.observe(domains)

@@ -31,6 +31,14 @@ def test_validate_a_right_lab() -> None:
     assert result.output.endswith(": valid, 6 machines\n")
 
 
+@pytest.mark.parametrize("verb", ["validate", "graph"])
+def test_the_file_is_named_as_for_any_other_verb(verb: str) -> None:
+    file = str(ROOT / "labs/kubeadm.yml")
+    assert (
+        run(verb, "--file", file).output == run(verb, file).output != run(verb, str(ROOT / "lab.yml")).output
+    )
+
+
 def test_validate_finds_the_file_above(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (here / "lab.yml").write_text((ROOT / "lab.yml").read_text())
     (here / "below").mkdir()

@@ -5,8 +5,12 @@ import io
 import json
 import stat
 import tarfile
+from pathlib import Path
 from typing import Any
 
+import pytest
+
+from lab.errors import UsageError
 from lab.kits import oci
 
 LINK = oci.Entry(mode=stat.S_IFLNK | 0o777, target="a")
@@ -32,6 +36,43 @@ def image(**changes: Any) -> oci.Image:
         "config": {"Cmd": ["/app"]},
     }
     return oci.Image(**basics | changes)
+
+
+@pytest.mark.parametrize(
+    ("files", "names"),
+    [
+        ({"manifest.json": [{"RepoTags": ["a:1", "b:2"]}, {"RepoTags": None}]}, ["a:1", "b:2"]),
+        ({"manifest.json": [{"RepoTags": ["a:1"]}], "index.json": {}}, ["a:1"]),
+        ({"./index.json": {"manifests": [{"annotations": {oci.REFERENCE: "a:1"}}, {}]}}, ["a:1"]),
+        (
+            {
+                "index.json": {
+                    "manifests": [{"annotations": {oci.REFERENCE: "1", oci.CONTAINERD_REFERENCE: "a:1"}}]
+                }
+            },
+            ["a:1"],
+        ),
+    ],
+    ids=["docker", "both", "layout", "containerd"],
+)
+def test_the_names_of_images_are_read(files: dict[str, Any], names: list[str], tmp_path: Path) -> None:
+    archive = tmp_path / "image.tar"
+    content = {name: oci.file(json.dumps(text).encode()) for name, text in files.items()}
+    archive.write_bytes(oci.tar(content, mtime=0))
+    assert oci.references(archive) == names
+
+
+def test_our_own_archive_has_its_name(tmp_path: Path) -> None:
+    (tmp_path / "image.tar").write_bytes(oci.archive(image()))
+    assert oci.references(tmp_path / "image.tar") == ["localhost/app:1"]
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no tar", oci.tar({"a": oci.file(b"")}, mtime=0)])
+def test_what_is_no_archive_of_images_is_refused(content: bytes | None, tmp_path: Path) -> None:
+    if content is not None:
+        (tmp_path / "image.tar").write_bytes(content)
+    with pytest.raises(UsageError, match="not an image archive"):
+        oci.references(tmp_path / "image.tar")
 
 
 def test_a_layer_has_every_directory_above_its_entries() -> None:
