@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Final
 
@@ -19,6 +19,7 @@ from lab.provision.artefacts import (
     FILLED_BY_HAND,
     Artefact,
     Difference,
+    Fault,
     Kind,
     Lock,
     compare,
@@ -48,8 +49,21 @@ def updated(lock: Lock | None, filled: Path | None) -> Lock:
 
 
 def outdated(lock: Lock) -> list[Difference]:
-    """Return how the mirror differs from the lock: what it has no more, and what it has instead."""
-    return compare(lock.of(Kind.DEB), wanted_now())
+    """Return how the mirror differs from the lock: a package's new version beside the one that it has no more."""
+    differences = compare(lock.of(Kind.DEB), wanted_now())
+    newer = {_package(d.path): d.path for d in differences if d.fault is Fault.UNKNOWN}
+    older = {_package(d.path): d.path for d in differences if d.fault is Fault.MISSING}
+    pairs = newer.keys() & older.keys()
+    return [
+        Difference(path=older[name], fault=Fault.OLD, detail=f"by {PurePosixPath(newer[name]).name}")
+        for name in sorted(pairs)
+    ] + [d for d in differences if _package(d.path) not in pairs]
+
+
+def _package(path: str) -> tuple[str, str]:
+    """Return name and architecture of the package in a file NAME_VERSION_ARCHITECTURE.deb."""
+    name, _, rest = PurePosixPath(path).stem.partition("_")
+    return name, rest.rpartition("_")[2]
 
 
 def create(lock: Lock, file: Path, *, filled: Path | None, say: Callable[[str], None]) -> list[Difference]:

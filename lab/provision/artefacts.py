@@ -59,6 +59,7 @@ class Fault(StrEnum):
     MISSING = "missing"
     WRONG = "wrong"
     UNKNOWN = "not in the lock"
+    OLD = "superseded"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
