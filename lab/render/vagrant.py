@@ -18,6 +18,7 @@ Json = dict[str, Any]
 
 MANAGEMENT_SUBNET: Final = "192.168.121.0/24"
 """Where Vagrant reaches libvirt's machines; vagrant-libvirt's own default."""
+MANAGEMENT: Final = "management"
 BOOT_TIMEOUT: Final = 600
 """Seconds: ten machines under emulation on two processors take four minutes."""
 
@@ -83,6 +84,13 @@ def domain_prefix(lab: str) -> str:
     return f"lab-{lab}-"
 
 
+def network_names(topology: Topology) -> list[str]:
+    """Return the names of the lab's libvirt networks."""
+    return [
+        f"{domain_prefix(topology.name)}{name}" for name in (MANAGEMENT, *(n.name for n in topology.networks))
+    ]
+
+
 def _libvirt(topology: Topology, size: Size, setting: Setting) -> Json:
     """Return the settings of vagrant-libvirt by name."""
     emulated: Json = {"cpu_mode": "custom", "cpu_model": "qemu64", "cpu_fallback": "allow", "nested": False}
@@ -96,7 +104,7 @@ def _libvirt(topology: Topology, size: Size, setting: Setting) -> Json:
         "graphics_type": "none",
         "memballoon_enabled": False,
         "nic_model_type": "virtio",
-        "management_network_name": f"{domain_prefix(topology.name)}management",
+        "management_network_name": f"{domain_prefix(topology.name)}{MANAGEMENT}",
         "management_network_address": MANAGEMENT_SUBNET,
         "management_network_mode": "none" if setting.own_box else "nat",
     }

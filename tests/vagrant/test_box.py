@@ -9,7 +9,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-TIMEOUT = 1200.0
+from tests.vagrant.virtual_lab import build_box
+
 OVF = "{http://schemas.dmtf.org/ovf/envelope/1}"
 RASD = "{http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_ResourceAllocationSettingData}"
 
@@ -30,12 +29,8 @@ pytestmark = [
 
 
 def build(cache: Path, hypervisor: str) -> dict[str, Any]:
-    """Build the box with the cache `cache`; return what the command says of it, with the seconds that it took."""
-    argv = [sys.executable, "-m", "lab.cli", "box", "build", "--for", hypervisor, "--json"]
-    environment = {**os.environ, "LAB_CACHE_DIR": str(cache), "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=TIMEOUT, check=False)
-    assert done.returncode == 0, done.stderr
-    said: dict[str, Any] = json.loads(done.stdout)
+    """Build the box with the cache `cache`, and print how long that took."""
+    said = build_box(cache, hypervisor)
     print(f"{hypervisor}: {said['seconds']} s, load {os.getloadavg()[0]:.1f}")
     return said
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -43,6 +43,9 @@ class Hypervisor(Protocol):
     def freeze(self, domain: Domain) -> None: ...
 
     def thaw(self, domain: Domain) -> None: ...
+
+    def sweep(self, names: Collection[str], networks: Collection[str] = ()) -> None:
+        """Remove what the hypervisor has of machines and networks of these names: Vagrant, interrupted, forgot them."""
 
     def plug(self, domain: Domain, mac: str, *, up: bool) -> None:
         """Plug the cable of the interface `mac` in, or out."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
 from lab.kits.shell import CommandError, run
@@ -11,6 +11,8 @@ from lab.machines.vagrant.hypervisor import Domain, Seen
 from lab.topology.model import Hypervisor, MachineName
 
 URI: Final = "qemu:///system"
+POOL: Final = "default"
+"""Where vagrant-libvirt puts disks."""
 MARK: Final = "machine:"
 STATES: Final = {
     "running": State.RUNNING,
@@ -53,9 +55,30 @@ class Libvirt:
     def plug(self, domain: Domain, mac: str, *, up: bool) -> None:
         self._do("domif-setlink", domain.identity, mac, "up" if up else "down")
 
+    def sweep(self, names: Collection[str], networks: Collection[str] = ()) -> None:
+        running = self._listed("list", "--name")
+        for domain in self._listed("list", "--all", "--name", "--persistent") & set(names):
+            if domain in running:
+                self._do("destroy", domain)
+            self._do("undefine", "--managed-save", "--snapshots-metadata", domain)
+        for volume in self._listed("vol-list", POOL) & {f"{name}.img" for name in names}:
+            self._do("vol-delete", "--pool", POOL, volume)
+        active = self._listed("net-list", "--name")
+        for network in self._listed("net-list", "--all", "--name") & set(networks):
+            if network in active:
+                self._do("net-destroy", network)
+            self._do("net-undefine", network)
+
+    def _listed(self, *words: str) -> set[str]:
+        """Return the names that virsh lists, each the first word of a line; none where there is nothing to list."""
+        try:
+            return {line.split()[0] for line in self._do(*words).splitlines() if line.strip()}
+        except CommandError:
+            return set()
+
     @staticmethod
-    def _do(*words: str) -> None:
-        run(["virsh", "--quiet", "--connect", URI, *words])
+    def _do(*words: str) -> str:
+        return run(["virsh", "--quiet", "--connect", URI, *words])
 
 
 def _questions(name: str, domain: Domain) -> Iterator[str]:

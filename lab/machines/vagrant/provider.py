@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import cached_property
@@ -25,7 +25,7 @@ from lab.machines.vagrant.reach import Reach
 from lab.machines.vagrant.recipe import NAME, version
 from lab.machines.vagrant.records import Records
 from lab.machines.vagrant.virtualbox import VirtualBox
-from lab.render.vagrant import Setting, vagrant
+from lab.render.vagrant import Setting, domain_prefix, network_names, vagrant
 from lab.topology.model import Distribution, MachineName, NetworkName, Topology
 from lab.topology.model import Hypervisor as HypervisorName
 
@@ -105,6 +105,7 @@ class VirtualMachines:
             name for name in names if name not in known or known[name].state in (State.OFF, State.FAILED)
         ]
         if pending:
+            self._hypervisor.sweep(self._identities(name for name in pending if name not in known))
             self._up(pending)
         self._configure({name: wanted.get(name, "") for name in names})
         return pending
@@ -152,6 +153,8 @@ class VirtualMachines:
                 tool.destroy()
         for name in names:
             self._forget(name)
+        known = {*names, *(machine.name for machine in self._topology.machines)}
+        self._hypervisor.sweep(self._identities(known), network_names(self._topology))
 
     def knows(self, configuration: str) -> bool:
         return self._keeps and kept.is_kept(configuration)
@@ -179,6 +182,10 @@ class VirtualMachines:
             list(pool.map(lambda name: kept.apply(wanted[name], self._as_root(name)), pending))
         for name in pending:
             self._records.change(name, configured=wanted[name])
+
+    def _identities(self, names: Iterable[MachineName]) -> list[str]:
+        """Return what the hypervisor calls the machines."""
+        return [f"{domain_prefix(self._topology.name)}{name}" for name in names]
 
     def _as_root(self, machine: MachineName) -> Callable[[Sequence[str]], list[str]]:
         return lambda argv: self.enter(machine, argv, user="root", terminal=False)

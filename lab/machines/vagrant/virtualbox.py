@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
@@ -46,6 +46,13 @@ class VirtualBox:
     def plug(self, domain: Domain, mac: str, *, up: bool) -> None:
         adapter = FIRST_ADAPTER + list(domain.macs).index(mac)
         _control(domain, f"setlinkstate{adapter}", "on" if up else "off")
+
+    def sweep(self, names: Collection[str], networks: Collection[str] = ()) -> None:
+        del networks  # internal ones are there as long as somebody is plugged in
+        for line in run(["VBoxManage", "list", "vms"]).splitlines():
+            name = line.rpartition(" ")[0].strip('"')
+            if name in names:
+                run(["VBoxManage", "unregistervm", name, "--delete"])
 
 
 def _control(domain: Domain, *words: str) -> None:

@@ -51,6 +51,46 @@ def test_virtualbox_answers_for_a_machine_without_vagrants_adapter() -> None:
     assert seen == Seen(state=State.FROZEN, links={"02:84:84:d7:ed:f2": True, "02:8f:51:26:e2:1b": False})
 
 
+LISTED = {
+    "list --name": "lab-a-client\nlab-a-b-client\n",
+    "list --all --name --persistent": "lab-a-client\nlab-a-router\nlab-a-b-client\n\n",
+    "vol-list default": " lab-VAGRANTSLASH-debian13_vagrant_box_image_13.0.1_box.img   /p/x.img\n lab-a-client.img   /p/y.img\n",
+    "net-list --name": "default\nlab-a-management\n",
+    "net-list --all --name": "default\nlab-a-management\nlab-a-b-management\n",
+}
+
+
+def test_libvirt_is_swept_of_what_has_the_names_and_of_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+
+    def run(argv: list[str]) -> str:
+        said.append(" ".join(argv[4:]))
+        return LISTED.get(said[-1], "")
+
+    monkeypatch.setattr(libvirt, "run", run)
+    libvirt.Libvirt().sweep(["lab-a-client", "lab-a-router", "lab-a-worker"], ["lab-a-management"])
+    assert sorted(set(said) - set(LISTED)) == [
+        "destroy lab-a-client",
+        "net-destroy lab-a-management",
+        "net-undefine lab-a-management",
+        "undefine --managed-save --snapshots-metadata lab-a-client",
+        "undefine --managed-save --snapshots-metadata lab-a-router",
+        "vol-delete --pool default lab-a-client.img",
+    ]
+
+
+def test_virtualbox_is_swept_of_machines(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[list[str]] = []
+
+    def run(argv: list[str]) -> str:
+        said.append(argv)
+        return '"lab-a-client" {5a1c}\n"another one" {5a1d}\n'
+
+    monkeypatch.setattr(virtualbox, "run", run)
+    virtualbox.VirtualBox().sweep(["lab-a-client", "lab-a-router"])
+    assert said[1:] == [["VBoxManage", "unregistervm", "lab-a-client", "--delete"]]
+
+
 def test_an_unknown_state_is_a_failure() -> None:
     assert virtualbox.read('VMState="stuck"').state is State.FAILED
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -32,6 +32,7 @@ class StandIn:
     states: dict[str, State] = field(default_factory=dict)
     unplugged: set[str] = field(default_factory=set)
     said: list[str] = field(default_factory=list)
+    swept: list[str] = field(default_factory=list)
 
     def up(self, *, vm_name: str, provider: str) -> None:
         names = vm_name.strip("/^()$").split("|")
@@ -57,6 +58,9 @@ class StandIn:
             for name, domain in domains.items()
             if name in self.states
         }
+
+    def sweep(self, names: Collection[str], networks: Collection[str] = ()) -> None:
+        self.swept += [*names, *networks]
 
     def kill(self, domain: Domain) -> None:
         self.states[domain.identity] = State.OFF
@@ -108,6 +112,21 @@ def test_nothing_is_asked_of_vagrant_when_there_is_nothing_to_do(lab: Lab) -> No
     lab.stand_in.said.clear()
     assert lab.machines().create({}) == []
     assert lab.stand_in.said == []
+
+
+def test_what_an_interrupted_vagrant_left_is_swept_before_machines_are_made(lab: Lab) -> None:
+    lab.machines().create({})
+    assert lab.stand_in.swept == [f"lab-lab-{name}" for name in NAMES]
+    lab.stand_in.swept.clear()
+    lab.stand_in.states[NAMES[0]] = State.OFF  # Vagrant knows it: its disk stays
+    lab.machines().create({})
+    assert lab.stand_in.swept == []
+
+
+def test_down_sweeps_machines_and_networks(lab: Lab) -> None:
+    lab.machines().destroy()
+    networks = ["management", "k8s-network", "client-network"]
+    assert sorted(lab.stand_in.swept) == sorted(f"lab-lab-{name}" for name in [*NAMES, *networks])
 
 
 @pytest.fixture
