@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from itertools import groupby
 from pathlib import Path
 
 import click
@@ -14,7 +14,7 @@ from lab.cli.output import print_json
 from lab.cli.privilege import become_root
 from lab.cli.progress import Progress
 from lab.errors import CheckError
-from lab.provision.artefacts import read_lock
+from lab.provision.artefacts import Kind, read_lock
 from lab.provision.bundle import read_manifest
 
 file_argument = click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
@@ -50,7 +50,10 @@ def verify(file: Path) -> None:
     """Read all of FILE and compare it with lab.lock. Exit code 1 when anything differs."""
     differences = artefacts.verify(read_lock(LOCK), file)
     if differences:
-        raise CheckError(artefacts.described(f"{file} is not what lab.lock says", differences))
+        raise CheckError(
+            artefacts.described(f"{file} is not what {LOCK} says", differences),
+            hint="LAB_LOCK=FILE names another lock: the one that the bundle was made from",
+        )
     click.echo(f"{file}: {len(read_manifest(file))} artefacts, all as in lab.lock")
 
 
@@ -63,9 +66,10 @@ def show(file: Path, as_json: bool) -> None:
     if as_json:
         print_json({"artefacts": [{"path": a.path, "sha256": a.sha256, "bytes": a.size} for a in found]})
         return
-    counted = Counter(artefact.kind for artefact in found)
-    sizes: defaultdict[str, int] = defaultdict(int)
-    for artefact in found:
-        sizes[artefact.kind] += artefact.size
-    for kind, count in sorted(counted.items()):
-        click.echo(f"{kind:<10} {count:>5} files {sizes[kind] >> 20:>6} MiB")
+    for kind, of_kind in groupby(sorted(found, key=lambda a: a.path), key=lambda a: a.kind):
+        files = list(of_kind)
+        size = sum(artefact.size for artefact in files)
+        # Debian's packages are many, and known by their lock.
+        names = [] if kind is Kind.DEB else [a.path.removeprefix(f"{kind}/") for a in files]
+        line = f"{kind:<10} {len(files):>5} files {size >> 20:>6} MiB  {', '.join(names)}"
+        click.echo(line.rstrip())

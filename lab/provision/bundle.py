@@ -88,7 +88,7 @@ def _opened(file: Path) -> Iterator[tarfile.TarFile]:
     except FileNotFoundError as error:
         raise UsageError(f"there is no {file}", hint="lab bundle create") from error
     except tarfile.TarError as error:
-        raise UsageError(f"{file} is not a bundle, or cut off: {error}") from error
+        raise UsageError(f"{file} is not a bundle, or cut off", hint="lab bundle create") from error
 
 
 def _member(name: str, size: int) -> tarfile.TarInfo:
