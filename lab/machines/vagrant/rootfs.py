@@ -28,7 +28,6 @@ VOLATILE: Final = (
     *("var/lib/dpkg/*-old", "var/log/*", "var/lib/apt/extended_states", "etc/*-", "tmp/*", "run/*"),
 )
 """What differs from build to build, or must differ from machine to machine."""
-INSECURE_KEY: Final = "keys/vagrant.pub"
 
 
 def fill(root: Path, on_line: Callable[[str], None], *, keys: str) -> None:

@@ -12,12 +12,11 @@ from lab.actions.doctor import CheckHost, examine
 from lab.actions.steps import Context
 from lab.errors import HostError
 from lab.kits.files import write_atomically
-from lab.machines.fake import FakeMachines
 from lab.machines.port import Finding, Severity
 from lab.provision.artefacts import BALANCER_VARIABLE, DIRECTORY_VARIABLE, LOCK_VARIABLE, Lock, write_lock
 from lab.topology.loader import load
 from lab.topology.model import Topology
-from tests.unit.actions.test_steps import Transcript
+from tests.unit.actions.contexts import in_memory
 from tests.unit.topologies import ROOT, default_lab
 
 KUBEADM = load(ROOT / "labs/kubeadm.yml")
@@ -45,19 +44,7 @@ def _nothing_at_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def context(topology: Topology, project: Path) -> Context:
-    machines = FakeMachines(topology)
-    return Context(
-        topology=topology,
-        project=project,
-        playbooks=ROOT,
-        file=project / "lab.yml",
-        provider=machines,
-        captures=machines,
-        host=Host(),
-        needs_root=False,
-        lock=project / "lock",
-        report=Transcript(),
-    )
+    return in_memory(topology, project, host=Host())
 
 
 def test_a_refusal_has_every_fix(tmp_path: Path) -> None:

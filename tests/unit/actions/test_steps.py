@@ -1,8 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -11,40 +10,10 @@ from lab.actions.faults import Fault, inflict
 from lab.actions.machines import CreateMachines
 from lab.actions.steps import Context, perform, plan
 from lab.errors import CheckError, UsageError
-from lab.machines.fake import FakeMachines
-from lab.machines.port import Finding, Link, Severity, State
+from lab.machines.port import Link, State
 from lab.topology.model import Topology
-from tests.unit.topologies import ROOT, default_lab
-
-
-@dataclass
-class Transcript:
-    lines: list[str] = field(default_factory=list)
-
-    @contextmanager
-    def step(self, title: str) -> Iterator[None]:
-        self.lines.append(f"begin {title}")
-        yield
-        self.lines.append(f"end {title}")
-
-    def detail(self, line: str) -> None:
-        self.lines.append(line)
-
-    def note(self, line: str) -> None:
-        self.lines.append(line)
-
-    def notice(self, line: str) -> None:
-        self.lines.append(line)
-
-
-class Anywhere:
-    """A host that has everything."""
-
-    def findings(self) -> Iterator[Finding]:
-        yield Finding(check="all", severity=Severity.OK, detail="there")
-
-    def make_ready(self, say: Callable[[str], None]) -> None:
-        say("ready")
+from tests.unit.actions.contexts import Transcript, in_memory
+from tests.unit.topologies import default_lab
 
 
 @pytest.fixture
@@ -54,19 +23,7 @@ def lab() -> Topology:
 
 @pytest.fixture
 def context(lab: Topology, tmp_path: Path) -> Context:
-    machines = FakeMachines(lab)
-    return Context(
-        topology=lab,
-        project=tmp_path,
-        playbooks=ROOT,
-        file=ROOT / "lab.yml",
-        provider=machines,
-        captures=machines,
-        host=Anywhere(),
-        needs_root=False,
-        lock=tmp_path / "lock",
-        report=Transcript(),
-    )
+    return in_memory(lab, tmp_path)
 
 
 @dataclass
