@@ -19,6 +19,9 @@ from lab.machines.vagrant.libvirt import URI
 from lab.topology.model import Hypervisor, Vagrant
 
 Version = tuple[int, ...]
+TUN: Final = "dev/net/tun"
+IMAGES: Final = "var/lib/libvirt/images"
+"""libvirt's default pool."""
 NETWORKS_CONF: Final = "etc/vbox/networks.conf"
 TOOLS: Final = ("ssh", "mmdebstrap", "qemu-img", "qemu-system-x86_64", "dnsmasq", "virsh", "VBoxManage")
 QUESTIONS: Final[Mapping[str, Sequence[str]]] = {
@@ -58,8 +61,14 @@ class Facts:
     """Whether iptables drops what it is not told to forward, bridged frames included."""
     box: bool = False
     """Whether the lab's own box is in the cache."""
+    tun: bool = False
+    """Whether the kernel makes interfaces for programs, as QEMU's are."""
     memory: int = 0
     """Bytes available."""
+    all_memory: int = 0
+    """Bytes that the host has."""
+    disk: int = 0
+    """Bytes free where the hypervisor keeps the machines' disks."""
 
 
 def gather(settings: Vagrant, *, root: Path = Path("/")) -> Facts:
@@ -86,7 +95,10 @@ def gather(settings: Vagrant, *, root: Path = Path("/")) -> Facts:
         routes=routes(said["routes"]),
         forward_policy_drops=_forward_policy_drops(root),
         box=box.find(settings.provider) is not None,
-        memory=_memory(root),
+        tun=(root / TUN).exists(),
+        memory=_memory(root, "MemAvailable"),
+        all_memory=_memory(root, "MemTotal"),
+        disk=_disk(root / IMAGES if settings.provider is Hypervisor.LIBVIRT else Path.home()),
     )
 
 
@@ -142,6 +154,12 @@ def _forward_policy_drops(root: Path) -> bool:
     return "-P FORWARD DROP" in _said(["iptables", "-S", "FORWARD"])
 
 
-def _memory(root: Path) -> int:
+def _memory(root: Path, row: str) -> int:
     rows = dict(line.split(":", 1) for line in (root / "proc/meminfo").read_text().splitlines())
-    return int(rows["MemAvailable"].split()[0]) << 10
+    return int(rows[row].split()[0]) << 10
+
+
+def _disk(directory: Path) -> int:
+    """Return the bytes that are free where `directory` is, or will be."""
+    there = next(path for path in (directory, *directory.parents) if path.exists())
+    return shutil.disk_usage(there).free

@@ -27,6 +27,10 @@ OTHER_HYPERVISORS: Final = {
     Hypervisor.LIBVIRT: ("vboxdrv",),
     Hypervisor.VIRTUALBOX: PROCESSORS,
 }
+TRANSLATIONS: Final = 1 << 30
+"""Bytes of translated code that QEMU keeps for each emulated machine, at most, and an eighth of the host's memory."""
+DISK_PER_MACHINE: Final = 1 << 30
+"""Bytes; the box takes as much once."""
 CLOSED: Final = ("permission denied", "authentication", "polkit")
 """What libvirt says to a user who is not in its group."""
 INSTALL: Final = "apt-get install --no-install-recommends"
@@ -154,6 +158,10 @@ def machines_get_an_address(facts: Facts, topology: Topology) -> Finding | None:
     return _good("management addresses", f"by libvirt's DHCP on {MANAGEMENT_SUBNET}")
 
 
+def is_emulated(facts: Facts, topology: Topology) -> bool:
+    return topology.vagrant.acceleration is Acceleration.EMULATION or not facts.kvm
+
+
 def acceleration(facts: Facts, topology: Topology) -> Finding:
     wanted = topology.vagrant.acceleration
     if wanted is Acceleration.EMULATION:
@@ -270,8 +278,27 @@ def box_is_there(facts: Facts, topology: Topology) -> Finding:
     )
 
 
+def interfaces_can_be_made(facts: Facts, topology: Topology) -> Finding | None:
+    if not _is(topology, Hypervisor.LIBVIRT):
+        return None
+    if not facts.tun:
+        detail = "there is no /dev/net/tun, by which QEMU gives machines their interfaces"
+        return _bad("interfaces", detail, "modprobe tun; in a container: --device /dev/net/tun")
+    return _good("interfaces", "/dev/net/tun")
+
+
+def disk(facts: Facts, topology: Topology) -> Finding:
+    wanted = (len(topology.machines) + 1) * DISK_PER_MACHINE
+    detail = f"{facts.disk >> 20} MiB free for disks, the machines may use {wanted >> 20} MiB"
+    if facts.disk < wanted:
+        return _bad("disk", detail, "make room, or `vagrant box prune`", Severity.WARNING)
+    return _good("disk", detail)
+
+
 def memory(facts: Facts, topology: Topology) -> Finding:
     wanted = sum(topology.vagrant.sizes[machine.role].memory for machine in topology.machines)
+    if _is(topology, Hypervisor.LIBVIRT) and is_emulated(facts, topology):
+        wanted += len(topology.machines) * (min(TRANSLATIONS, facts.all_memory // 8) >> 20)
     available = facts.memory >> 20
     detail = f"{available} MiB available, the machines may use {wanted} MiB"
     if available < wanted:
@@ -286,6 +313,7 @@ TRAPS: Final[tuple[Callable[[Facts, Topology], Finding | None], ...]] = (
     libvirt_answers,
     networks_are_active,
     machines_get_an_address,
+    interfaces_can_be_made,
     virtualbox,
     acceleration,
     one_hypervisor,
@@ -295,4 +323,5 @@ TRAPS: Final[tuple[Callable[[Facts, Topology], Finding | None], ...]] = (
     host_only_ranges,
     box_is_there,
     memory,
+    disk,
 )

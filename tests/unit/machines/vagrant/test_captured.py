@@ -65,6 +65,7 @@ GOOD: dict[str, str | CommandError] = {
     FORWARD: "-P FORWARD ACCEPT\n",
     VIRTUALBOX: "7.1.4r165100\n",
 }
+MEMORY = "MemTotal: 67108864 kB\nMemAvailable: 33554432 kB\n"
 KVM_LOADED = {"sys/module/kvm/refcnt": "0", "sys/module/kvm_intel/refcnt": "0"}
 VBOX_LOADED = {"sys/module/vboxdrv/refcnt": "0"}
 BRIDGED = {"proc/sys/net/bridge/bridge-nf-call-iptables": "1\n"}
@@ -127,13 +128,15 @@ def findings(
             raise answer
         return answer
 
-    for name, content in {"proc/meminfo": "MemAvailable: 33554432 kB\n", **host.files}.items():
+    files = {"proc/meminfo": MEMORY, "dev/net/tun": ""}
+    for name, content in {**files, **host.files}.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(content)
     there = {*TOOLS, "vagrant"} - host.lacks
     monkeypatch.setattr(shutil, "which", lambda name, path=None: name if name in there else None)
     monkeypatch.setattr(facts, "run", run)
     monkeypatch.setattr(facts, "kvm_works", lambda _: True)
+    monkeypatch.setattr(facts, "_disk", lambda _: 64 << 30)
     monkeypatch.setattr(box, "find", lambda _: object())
     topology = with_provider(provider)
     found = judge(gather(topology.vagrant, root=tmp_path), topology)

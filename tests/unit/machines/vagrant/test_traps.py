@@ -21,7 +21,10 @@ WELL = Facts(
     virtualbox=(7, 1, 4),
     routes=[Route(subnet=ip_network("192.168.121.0/24"), device="virbr3")],
     box=True,
+    tun=True,
     memory=32 << 30,
+    all_memory=64 << 30,
+    disk=64 << 30,
 )
 
 
@@ -69,6 +72,7 @@ TRAPS = {
         LIBVIRT,
         "bridge-nf-call-iptables=0",
     ),
+    "no interfaces for QEMU": (replace(WELL, tun=False), LIBVIRT, "modprobe tun"),
     "KVM wanted and not there": (replace(WELL, kvm=False), lab(acceleration=Acceleration.KVM), "firmware"),
     "a host route in the way": (
         replace(WELL, routes=[Route(subnet=ip_network("192.168.0.0/16"), device="tun0")]),
@@ -100,6 +104,12 @@ CAVEATS = {
     ),
     "no box": (replace(WELL, box=False), LIBVIRT, "lab box build"),
     "little memory": (replace(WELL, memory=4 << 30), LIBVIRT, "fewer workers"),
+    "enough memory, but not for what QEMU translates": (
+        replace(WELL, memory=12 << 30),
+        lab(acceleration=Acceleration.EMULATION),
+        "fewer workers",
+    ),
+    "little disk": (replace(WELL, disk=4 << 30), LIBVIRT, "vagrant box prune"),
 }
 
 
