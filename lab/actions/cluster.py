@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, Final
 
-from lab.actions import credentials
+from lab.actions import credentials, proved
 from lab.actions.steps import Context
 from lab.errors import CheckError, MachineError
 from lab.kits.shell import CommandError, run
@@ -39,6 +39,7 @@ class StartControlPlane:
     def run(self, context: Context) -> None:
         if not self._lacking(context):
             return
+        proved.doubt(context)
         master = context.topology.control_plane
         credentials.deliver(context, master, credentials.for_machine(context, master))
         start(context, master, CONTROL_PLANE_UNITS)
@@ -61,7 +62,10 @@ class JoinNodes:
         return lines if _is_served(context) else [*lines, "give the client its kubeconfig"]
 
     def run(self, context: Context) -> None:
-        missing = [node for node in nodes(context) if node.name in self._missing(context)]
+        names = self._missing(context)
+        missing = [node for node in nodes(context) if node.name in names]
+        if missing:
+            proved.doubt(context)
         with ThreadPoolExecutor(max_workers=8) as pool:
             list(pool.map(lambda node: _join(context, node), missing))
         client = context.topology.client

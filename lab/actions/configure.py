@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from lab.actions import drift
+from lab.actions import drift, proved
 from lab.actions.steps import Context
 from lab.kits.files import write_atomically
 from lab.machines.port import State
@@ -62,6 +62,7 @@ class Configure:
         if not pending:
             context.report.note("kept configurations, no playbook")
             return
+        proved.doubt(context)
         context.report.note(f"{len(pending)} of {len(wanted)} machines, by playbooks")
         written = self._play(context, pending)
         with ThreadPoolExecutor(max_workers=8) as pool:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab.actions import proved
 from lab.actions.steps import Context
 from lab.kits.shell import run
 from lab.pocket import pki
@@ -49,7 +50,7 @@ def directory(context: Context) -> Path:
 def forget(context: Context) -> None:
     """Remove the keys of a lab that is gone, and the note that it was proved."""
     shutil.rmtree(directory(context), ignore_errors=True)
-    (context.generated / "proved.json").unlink(missing_ok=True)
+    proved.forget(context)
 
 
 def for_machine(context: Context, machine: Machine) -> list[Credential]:

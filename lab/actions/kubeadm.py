@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from lab.actions import proved
 from lab.actions.cluster import nodes, ready_nodes
 from lab.actions.configure import environment, tell
 from lab.actions.steps import Context, Step
@@ -49,6 +50,7 @@ class FormCluster:
     def run(self, context: Context) -> None:
         if self._is_done(context):
             return
+        proved.doubt(context)
         for name in ("kubernetes", "install_lb"):
             playbook.run(
                 context.playbooks / f"{name}.yml",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from lab.actions import proved
 from lab.actions.steps import Context
 from lab.machines.port import LabStatus, Link, MachineStatus, Power, State
 from lab.provision.fingerprint import fingerprints
@@ -62,6 +63,7 @@ def heal_machine(context: Context, machine: MachineStatus) -> None:
         context.provider.power(machine.name, Power.START)
     for network, link in machine.links.items():
         if link != Link():
+            proved.doubt(context)
             context.provider.link(machine.name, network, Link())
 
 

@@ -15,11 +15,10 @@ from lab.actions.cluster import PATIENCE, JoinNodes, kubectl, read, serves, wait
 from lab.actions.evidence.gather import BALANCER, gather_by_name
 from lab.actions.evidence.judge import Hop, judge
 from lab.actions.machines import can_be_made_anew, create
+from lab.actions.proved import doubt, is_proved, need_not_be_repeated, note
 from lab.actions.steps import Context
 from lab.errors import CheckError, ProvisionError
-from lab.kits.files import write_atomically
 from lab.kits.shell import CommandError
-from lab.provision.fingerprint import fingerprints
 from lab.topology.model import MachineName
 
 SAMPLE = "lab-sample"
@@ -70,7 +69,8 @@ class InstallLoadBalancer:
         return lines
 
     def run(self, context: Context) -> None:
-        _applied(context)
+        if _applied(context):
+            doubt(context)
         wait(
             context,
             partial(_balancer_runs, context),
@@ -88,6 +88,9 @@ class DeploySample:
         return [] if is_proved(context) else ["three pods of nginx, for as long as it takes to prove"]
 
     def run(self, context: Context) -> None:
+        if need_not_be_repeated(context):
+            context.report.note("proved before, nothing was touched since")
+            return
         objects = "\n".join(map(json.dumps, MANIFEST))
         try:
             try:
@@ -117,6 +120,9 @@ class Prove:
         return [] if is_proved(context) else ["ask the sample from the client, then remove it"]
 
     def run(self, context: Context) -> None:
+        if need_not_be_repeated(context):
+            context.report.note("lab test asks again")
+            return
         try:
             self._prove(context)
         finally:
@@ -127,7 +133,7 @@ class Prove:
             return
         if broken:
             raise CheckError(f"{broken.name}: {broken.detail}", hint=broken.cure)
-        write_atomically(context.generated / "proved.json", json.dumps(_identity(context)))
+        note(context)
 
     def _prove(self, context: Context) -> None:
         if is_proved(context):
@@ -174,15 +180,6 @@ class Prove:
         return found
 
 
-def is_proved(context: Context) -> bool:
-    """Tell whether the client had its answer from this very lab, configured as it is."""
-    try:
-        proved = json.loads((context.generated / "proved.json").read_text())
-    except (FileNotFoundError, ValueError):
-        return False
-    return bool(proved == _identity(context))
-
-
 def _broken(hops: Sequence[Hop]) -> Hop | None:
     return next((hop for hop in hops if not hop.ok), None)
 
@@ -206,11 +203,3 @@ def _balancer_runs(context: Context) -> bool:
     deployment, daemons = found.get("Deployment", {}), found.get("DaemonSet", {})
     wanted = daemons.get("desiredNumberScheduled", 0)
     return bool(deployment.get("readyReplicas")) and wanted > 0 and daemons.get("numberReady") == wanted
-
-
-def _identity(context: Context) -> dict[str, object]:
-    """Return what the proof holds for: this lab since it was made, configured so."""
-    return {
-        "made": context.provider.status().since,
-        "configured": fingerprints(context.topology, playbooks=context.playbooks),
-    }

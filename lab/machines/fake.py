@@ -63,7 +63,8 @@ class FakeMachines:
         return started
 
     def power(self, machine: MachineName, action: Power) -> None:
-        self._machines[machine] = replace(self._known(machine), state=AFTER[action])
+        known = self._known(machine)
+        self._machines[machine] = replace(known, state=AFTER[action], since=known.since + 1)
 
     def link(self, machine: MachineName, network: NetworkName, state: Link) -> None:
         known = self._known(machine)
