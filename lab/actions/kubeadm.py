@@ -70,8 +70,8 @@ class FormCluster:
 
 
 def is_formed(context: Context) -> bool:
-    """Tell whether the playbooks made this very cluster before; its nodes are not asked."""
-    return all(_is_recorded(context, title) for title in PARTS)
+    """Tell whether the playbooks made this very cluster before, and there is something of it; its nodes are not asked."""
+    return context.provider.status().exists and all(_is_recorded(context, title) for title in PARTS)
 
 
 def _is_recorded(context: Context, title: str) -> bool:

@@ -75,6 +75,9 @@ def test_another_lab_is_not_asked_for_them(tmp_path: Path) -> None:
 def test_a_cluster_that_was_formed_has_its_files(tmp_path: Path) -> None:
     lab = context(KUBEADM, tmp_path)
     lab.generated.mkdir(parents=True)
+    lab.provider.create({})
     for title in kubeadm.PARTS:
         write_atomically(kubeadm._record(lab, title), kubeadm._wanted(lab))
     assert not FILES & {line.partition(":")[0] for line in CheckHost().plan(lab)}
+    lab.provider.destroy()
+    assert {line.partition(":")[0] for line in CheckHost().plan(lab)} >= FILES
