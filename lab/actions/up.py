@@ -12,17 +12,17 @@ from lab.actions.reach import Reach
 from lab.actions.steps import Step
 
 
-def steps(*, cache: bool = True, until: str | None = None) -> list[Step]:
+def steps(*, cache: bool = True, prove: bool = False, until: str | None = None) -> list[Step]:
     """Return the steps of `lab up`, up to the one called `until`.
 
-    Without `cache`, every machine is configured again.
+    Without `cache`, every machine is configured again; with `prove`, the client is asked whatever was proved before.
     """
-    found = _all(cache=cache)
+    found = _all(cache=cache, prove=prove)
     titles = [step.title for step in found]
     return found[: titles.index(until) + 1] if until else found
 
 
-def _all(*, cache: bool) -> list[Step]:
+def _all(*, cache: bool, prove: bool) -> list[Step]:
     return [
         CheckHost(),
         PrepareBase(),
@@ -32,6 +32,6 @@ def _all(*, cache: bool) -> list[Step]:
         ByDistribution(pocket=StartControlPlane(), kubeadm=FormCluster("control plane")),
         ByDistribution(pocket=JoinNodes(), kubeadm=FormCluster("join workers")),
         InstallLoadBalancer(),
-        DeploySample(),
-        Prove(),
+        DeploySample(always=prove),
+        Prove(always=prove),
     ]

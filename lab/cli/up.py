@@ -37,6 +37,11 @@ TIPS = (
     "--no-cache", is_flag=True, help="Configure every machine again, even where a kept result is known."
 )
 @click.option(
+    "--prove",
+    is_flag=True,
+    help="Ask the client for an answer also where it had one, nothing was touched since, and machines are slow.",
+)
+@click.option(
     "--until",
     type=click.Choice([step.title for step in up.steps()]),
     help="Stop after this step.",
@@ -52,6 +57,7 @@ def command(
     as_json: bool,
     provider: str,
     no_cache: bool,
+    prove: bool,
     until: str | None,
     offline: bool,
     bundle: Path | None,
@@ -63,7 +69,7 @@ def command(
         _confine(context, offline=offline, bundle=bundle)
     say_choice(context)
     begun = time.monotonic()
-    steps = up.steps(cache=not no_cache, until=until)
+    steps = up.steps(cache=not no_cache, prove=prove, until=until)
     with changing(context, "up"):
         timings = perform(steps, context)
     seconds = round(time.monotonic() - begun, 1)

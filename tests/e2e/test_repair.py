@@ -144,7 +144,7 @@ def test_a_filter_that_drops_the_answers(
     add = "iptables --insert {} --protocol tcp --dport 80 --jump DROP"
     chain = "OUTPUT" if name == topology.client.name else "FORWARD"
     on(name).check_output(add.format(chain))
-    lab("up")
+    lab("up", "--prove")
     assert wait_until(lambda: "dport 80" not in on(name).run("iptables-save").stdout)
 
 

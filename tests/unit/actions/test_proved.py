@@ -51,7 +51,9 @@ def test_a_proof_stands_and_is_not_repeated(emulated: Context) -> None:
     assert proved.need_not_be_repeated(emulated)
     for step in (DeploySample(), Prove()):
         step.run(emulated)
-    assert emulated.report == Transcript(["proved before, nothing was touched since", "lab test asks again"])
+    assert emulated.report == Transcript(
+        ["proved before, nothing was touched since", "lab up --prove asks again"]
+    )
 
 
 @pytest.mark.parametrize("name", TOUCHED)
