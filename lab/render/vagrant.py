@@ -7,8 +7,8 @@ are the roles' business, as on any other provider.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from lab.render.templates import render
@@ -43,6 +43,8 @@ class Setting:
     """The directory for what the machines write to their serial consoles."""
     departed: Sequence[str] = ()
     """Machines that exist and are in the topology no more."""
+    farewells: Mapping[str, Sequence[Sequence[str]]] = field(default_factory=dict)
+    """What ends the connections that `lab` keeps open to each machine."""
 
 
 def vagrant(topology: Topology, setting: Setting) -> Json:
@@ -63,6 +65,7 @@ def vagrant(topology: Topology, setting: Setting) -> Json:
         "reach": setting.reach,
         "machines": [_machine(topology, machine, setting) for machine in topology.machines],
         "departed": list(setting.departed),
+        "farewells": {name: [list(argv) for argv in each] for name, each in setting.farewells.items()},
     }
 
 

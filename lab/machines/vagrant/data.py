@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from lab.errors import HostError
+from lab.errors import HostError, MachineError
 from lab.machines.vagrant import box
 from lab.machines.vagrant.paths import VagrantPaths
+from lab.machines.vagrant.reach import Reach
 from lab.machines.vagrant.recipe import NAME, version
 from lab.render import vagrant as rendered
 from lab.topology.model import Acceleration, Hypervisor, Topology
@@ -63,8 +66,17 @@ def data(topology: Topology, paths: VagrantPaths) -> dict[str, Any]:
         reach=str(paths.reach),
         consoles=str(paths.consoles),
         departed=departed,
+        farewells=dict(_farewells(topology, paths)),
     )
     return rendered.vagrant(topology, setting)
+
+
+def _farewells(topology: Topology, paths: VagrantPaths) -> Iterator[tuple[str, list[list[str]]]]:
+    """Yield the machines that `lab` may keep connections to, with what ends them."""
+    for machine in topology.machines:
+        with suppress(MachineError):  # it never came up
+            reach = Reach.read(paths.reach / f"{machine.name}.json", root=topology.vagrant.box is None)
+            yield machine.name, reach.farewells()
 
 
 def _box(settings: Settings) -> dict[str, Any]:

@@ -78,10 +78,13 @@ class Reach:
             **become,
         }
 
+    def farewells(self) -> list[list[str]]:
+        """Return the commands that end the connections that are kept open."""
+        return [self._ssh(user, "-O", "exit") for user in sorted({self.user, ROOT})]
+
     def close(self) -> None:
         """End the connections that are kept open, if there are any."""
-        for user in {self.user, ROOT}:
-            argv = self._ssh(user, "-O", "exit")
+        for argv in self.farewells():
             subprocess.run(argv, capture_output=True, timeout=CLOSE_TIMEOUT, check=False)
 
     def _ssh(self, login: str, *more: str) -> list[str]:
