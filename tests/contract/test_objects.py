@@ -218,7 +218,8 @@ def test_a_pod_is_bound_to_a_node_once(api: Api, core: str) -> None:
     assert bound["spec"]["nodeName"] == "nowhere"
     assert {each["type"]: each["status"] for each in bound["status"]["conditions"]}["PodScheduled"] == "True"
     assert api.send("POST", f"{core}/pods/a/binding", binding).refusal == (409, "Conflict")
-    api.ok("DELETE", f"{core}/pods/a", {"gracePeriodSeconds": 0})
+    deleted = api.send("DELETE", f"{core}/pods/a", {"gracePeriodSeconds": 0})
+    assert deleted.code in {200, 404}, deleted  # 404: swept away already, since there is no such node
 
 
 @pytest.mark.parametrize(
