@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -46,6 +47,7 @@ class State:
     chunks: dict[Hashable, bytes] = field(
         default_factory=dict
     )  # of events, as watchers of one view share them
+    watchers: Counter[str] = field(default_factory=Counter)  # of each resource
 
 
 @dataclass(slots=True)

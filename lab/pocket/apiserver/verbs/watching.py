@@ -23,6 +23,7 @@ CHUNKS = 16  # kept for watchers that come to the same events a moment later
 SHORTEST, LONGEST = 1800, 3600  # seconds, when the client names no timeout
 AT_ONCE = 20  # messages that a watcher gets as soon as there is something to tell, before it has to wait
 PERIOD = 0.01  # seconds from one message to the next while much happens: then each brings many events
+SHARE = 0.0005  # seconds of that for each who watches the same resource: few watchers are told at once
 BOOKMARK_SECONDS = 60
 STALLED_SECONDS = 60  # a client that reads nothing for so long is let go
 INITIAL_END = {"k8s.io/initial-events-end": "true"}
@@ -36,6 +37,8 @@ async def watch(call: Call) -> web.StreamResponse:
     response.enable_chunked_encoding()
     await response.prepare(call.request)
     stream = _Stream(call, selector, response)
+    watchers, resource = call.state.watchers, call.resource.qualified
+    watchers[resource] += 1
     seconds = call.integer("timeoutSeconds") or random.randint(SHORTEST, LONGEST)  # noqa: S311  spreads reconnects
     try:
         async with asyncio.timeout(seconds):
@@ -44,6 +47,8 @@ async def watch(call: Call) -> web.StreamResponse:
         await stream.bookmark({})
     except StatusError as error:
         await stream.send([_frame("ERROR", orjson.dumps(error.status()))])
+    finally:
+        watchers[resource] -= 1
     await response.write_eof()
     return response
 
@@ -107,7 +112,7 @@ class _Stream:
                 self._cursor = events[-1].revision
                 await self.send([self._encoded(events)])
                 if len(events) < CHUNK:
-                    await self._pace.keep()
+                    await self._pace.keep(self._call.state.watchers[self._resource])
                 continue
             self._cursor = max(self._cursor, store.revision)
             if time.monotonic() >= bookmark_at:
@@ -199,16 +204,16 @@ class _Pace:
         self._allowed = float(AT_ONCE)
         self._counted_at = self._clock()
 
-    async def keep(self) -> None:
-        """Wait, after a message, for as long as the next one has to wait.
+    async def keep(self, watchers: int) -> None:
+        """Wait, after a message to one of so many, for as long as the next one has to wait.
 
         Watchers wait for the same moments, so that what is encoded for one serves all.
         """
-        now = self._clock()
-        self._allowed = min(AT_ONCE, self._allowed + (now - self._counted_at) / PERIOD) - 1
+        now, period = self._clock(), min(PERIOD, SHARE * watchers)
+        self._allowed = min(AT_ONCE, self._allowed + (now - self._counted_at) / period) - 1
         self._counted_at = now
         if self._allowed < 1:
-            await asyncio.sleep(PERIOD - now % PERIOD)
+            await asyncio.sleep(period - now % period)
 
 
 def _single(wanted: Representation) -> Representation:
