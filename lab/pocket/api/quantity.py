@@ -42,8 +42,8 @@ def parse(text: str) -> Decimal:
 def canonical(text: str) -> str:
     """Return a quantity as the API writes it: the largest suffix without fraction (`1000m` → `1`, `0.5` → `500m`)."""
     value, notation = _parse(text)
-    if notation is Notation.BINARY and abs(value) >= 1024:
-        return _binary(int(value.to_integral_value(ROUND_UP)))
+    if notation is Notation.BINARY and abs(value) >= 1024 and value == value.to_integral_value():
+        return _binary(int(value))
     return _decimal(value, exponent=notation is Notation.EXPONENT)
 
 
