@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,21 @@ def write_atomically(path: Path, text: str, *, mode: int = 0o644) -> None:
     partial.write_text(text)
     partial.chmod(mode)
     partial.replace(path)
+
+
+def is_there(path: Path) -> bool:
+    """Return whether the path exists, as far as this user may know."""
+    try:
+        path.stat()
+    except OSError:
+        return False
+    return True
+
+
+def room(directory: Path) -> tuple[Path, int]:
+    """Return where `directory` is or would be made, as far as this user may know, and the bytes that are free there."""
+    existing = next(path for path in (directory, *directory.parents) if is_there(path))
+    return existing, shutil.disk_usage(existing).free
 
 
 def walk(top: Path) -> Iterator[tuple[str, os.stat_result]]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
+from lab.kits.files import is_there, room
 from lab.kits.shell import run
 from lab.machines.cache import cache_directory
 from lab.machines.containers import kubelet
@@ -130,10 +131,8 @@ def _inotify(machines: int) -> Finding:
 
 
 def _disk() -> Finding:
-    directory = cache_directory()
-    existing = next(path for path in (directory, *directory.parents) if path.exists())
-    free = shutil.disk_usage(existing).free
-    wanted = 0 if bases().entry(fingerprint()).path.exists() else BASE_BYTES
+    existing, free = room(cache_directory())
+    wanted = 0 if is_there(bases().entry(fingerprint()).path) else BASE_BYTES
     detail = f"{free >> 20} MiB free in {existing}"
     bad = f"{detail}; the base needs {wanted >> 20} MiB" if free < wanted else ""
     return _verdict("disk", detail, bad=bad, fix="free some, or set LAB_CACHE_DIR to a place with room")

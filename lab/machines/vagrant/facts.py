@@ -12,6 +12,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Final
 
+from lab.kits.files import room
 from lab.kits.shell import CommandError, run
 from lab.machines.vagrant import box
 from lab.machines.vagrant.data import kvm_works
@@ -98,7 +99,7 @@ def gather(settings: Vagrant, *, root: Path = Path("/")) -> Facts:
         tun=(root / TUN).exists(),
         memory=_memory(root, "MemAvailable"),
         all_memory=_memory(root, "MemTotal"),
-        disk=_disk(root / IMAGES if settings.provider is Hypervisor.LIBVIRT else Path.home()),
+        disk=room(root / IMAGES if settings.provider is Hypervisor.LIBVIRT else Path.home())[1],
     )
 
 
@@ -157,9 +158,3 @@ def _forward_policy_drops(root: Path) -> bool:
 def _memory(root: Path, row: str) -> int:
     rows = dict(line.split(":", 1) for line in (root / "proc/meminfo").read_text().splitlines())
     return int(rows[row].split()[0]) << 10
-
-
-def _disk(directory: Path) -> int:
-    """Return the bytes that are free where `directory` is, or will be."""
-    there = next(path for path in (directory, *directory.parents) if path.exists())
-    return shutil.disk_usage(there).free

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.kits.files import content_digest, shape_digest, write_atomically
+from lab.kits.files import content_digest, room, shape_digest, write_atomically
 
 
 def _tree(top: Path) -> Path:
@@ -76,3 +76,9 @@ def test_a_replaced_file_is_whole_and_alone(tmp_path: Path) -> None:
     assert path.read_text() == "two"
     assert path.stat().st_mode & 0o777 == 0o600
     assert [p.name for p in tmp_path.iterdir()] == ["state.json"]
+
+
+def test_room_is_where_a_directory_will_be(tmp_path: Path) -> None:
+    existing, free = room(tmp_path / "not" / "yet")
+    assert existing == tmp_path
+    assert free > 0
