@@ -136,7 +136,7 @@ def findings(
     monkeypatch.setattr(shutil, "which", lambda name, path=None: name if name in there else None)
     monkeypatch.setattr(facts, "run", run)
     monkeypatch.setattr(facts, "kvm_works", lambda _: True)
-    monkeypatch.setattr(facts, "_disk", lambda _: 64 << 30)
+    monkeypatch.setattr(facts, "room", lambda directory: (directory, 64 << 30))
     monkeypatch.setattr(box, "find", lambda _: object())
     topology = with_provider(provider)
     found = judge(gather(topology.vagrant, root=tmp_path), topology)
