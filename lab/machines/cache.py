@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.errors import HostError
+from lab.kits.files import is_there
 from lab.kits.lock import exclusive
 
 
@@ -82,7 +83,7 @@ class Shelf:
             with suppress(PermissionError):  # who may only look
                 os.utime(entry.path)
             return entry
-        if entry.path.exists():
+        if is_there(entry.path):
             self._discard(entry.path)
         return None
 
