@@ -12,7 +12,7 @@ PACKAGES := python-venv=python3-venv systemd-nspawn=systemd-container mmdebstrap
 	/usr/share/keyrings/debian-archive-keyring.gpg=debian-archive-keyring nft=nftables ip=iproute2 \
 	nsenter=util-linux
 LINT_PACKAGES := shellcheck=shellcheck
-TEST_PACKAGES := iptables-restore=iptables conntrack=conntrack openssl=openssl
+TEST_PACKAGES := iptables-restore=iptables conntrack=conntrack openssl=openssl skopeo=skopeo umoci=umoci
 VAGRANT_PACKAGES := vagrant=vagrant /var/lib/dpkg/info/vagrant-libvirt.list=vagrant-libvirt \
 	libvirtd=libvirt-daemon-system virsh=libvirt-clients qemu-system-x86_64=qemu-system-x86 \
 	qemu-img=qemu-utils dnsmasq=dnsmasq-base ssh=openssh-client iptables=iptables
