@@ -13,7 +13,6 @@ from lab.kits.files import write_atomically
 from lab.machines.port import State
 from lab.provision import playbook
 from lab.provision.events import Event, Play, Result, Task, Wrote
-from lab.provision.fingerprint import fingerprints
 from lab.topology.model import MachineName
 
 PLAYBOOKS = ("site", "install_lb")
@@ -37,7 +36,7 @@ class Configure:
     def plan(self, context: Context) -> Sequence[str]:
         lines = []
         status = context.provider.status()
-        for name, fingerprint in self._wanted(context).items():
+        for name, fingerprint in context.fingerprints.items():
             if status.machine(name).configured == fingerprint:
                 continue
             known = (
@@ -52,7 +51,7 @@ class Configure:
     def run(self, context: Context) -> None:
         write_connections(context)
         status = context.provider.status()
-        wanted = self._wanted(context)
+        wanted = context.fingerprints
         drifted = {} if self._always else self._drifted(context)
         for name, changed in drifted.items():
             context.report.notice(f"{name} is configured again; changed by hand: {_listed(changed)}")
@@ -68,16 +67,12 @@ class Configure:
         with ThreadPoolExecutor(max_workers=8) as pool:
             list(pool.map(lambda n: _keep(context, n, written.get(n, set()), wanted[n]), pending))
 
-    @staticmethod
-    def _wanted(context: Context) -> dict[MachineName, str]:
-        return fingerprints(context.topology, playbooks=context.playbooks)
-
     def _drifted(self, context: Context) -> Mapping[MachineName, Sequence[str]]:
         """Return what was changed by hand on the machines that run and were configured."""
         status = context.provider.status()
         configured = [
             name
-            for name, fingerprint in self._wanted(context).items()
+            for name, fingerprint in context.fingerprints.items()
             if status.machine(name).state is State.RUNNING and status.machine(name).configured == fingerprint
         ]
         return drift.changed_by_hand(context, configured)

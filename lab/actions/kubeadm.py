@@ -13,7 +13,6 @@ from lab.actions.configure import environment, tell
 from lab.actions.steps import Context, Step
 from lab.kits.files import write_atomically
 from lab.provision import playbook
-from lab.provision.fingerprint import fingerprints
 from lab.topology.model import Distribution
 
 PARTS = {"control plane": "control_plane", "join workers": "worker:client"}
@@ -85,5 +84,5 @@ def _record(context: Context, title: str) -> Path:
 
 def _wanted(context: Context) -> str:
     """Return a digest of everything that the cluster depends on."""
-    configurations = fingerprints(context.topology, playbooks=context.playbooks)
+    configurations = context.fingerprints
     return hashlib.sha256(json.dumps(configurations, sort_keys=True).encode()).hexdigest()

@@ -7,7 +7,6 @@ from collections.abc import Collection, Sequence
 from lab.actions import proved
 from lab.actions.steps import Context
 from lab.machines.port import LabStatus, Link, MachineStatus, Power, State
-from lab.provision.fingerprint import fingerprints
 from lab.topology.model import MachineName
 
 
@@ -39,13 +38,13 @@ class CreateMachines:
 
 
 def create(context: Context, *, fresh: Collection[MachineName] = ()) -> None:
-    wanted = fingerprints(context.topology, playbooks=context.playbooks) if context.captures else {}
+    wanted = context.fingerprints if context.captures else {}
     context.provider.create(wanted, fresh=fresh)
 
 
 def can_be_made_anew(context: Context, machines: Collection[MachineName]) -> bool:
     """Tell whether fresh machines of these names would boot with what the present ones were configured with."""
-    wanted = fingerprints(context.topology, playbooks=context.playbooks)
+    wanted = context.fingerprints
     captures = context.captures
     return captures is not None and all(captures.knows(wanted[machine]) for machine in machines)
 

@@ -8,7 +8,6 @@ from typing import Any, Final
 
 from lab.actions.steps import Context
 from lab.kits.files import write_atomically
-from lab.provision.fingerprint import fingerprints
 
 FILE: Final = "proved.json"
 STANDS: Final = "stands"
@@ -65,7 +64,7 @@ def _identity(context: Context) -> dict[str, object]:
     """Return what the proof holds for: this lab since it was made, configured so."""
     return {
         "made": context.provider.status().since,
-        "configured": fingerprints(context.topology, playbooks=context.playbooks),
+        "configured": context.fingerprints,
     }
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
 from lab.machines.port import Captures, Host, Provider
-from lab.topology.model import Topology
+from lab.provision.fingerprint import fingerprints
+from lab.topology.model import MachineName, Topology
 
 
 class Report(Protocol):
@@ -29,7 +31,7 @@ class Report(Protocol):
         """Something that the user should know: kept."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Context:
     """What every step needs."""
 
@@ -55,6 +57,11 @@ class Context:
     def generated(self) -> Path:
         """Return the directory of this lab's generated files."""
         return self.project / ".lab" / self.topology.name
+
+    @cached_property
+    def fingerprints(self) -> Mapping[MachineName, str]:
+        """What each machine's configuration depends on, as it was when first asked for: it takes reading every role."""
+        return fingerprints(self.topology, playbooks=self.playbooks)
 
 
 class Step(Protocol):

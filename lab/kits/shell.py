@@ -27,10 +27,8 @@ def run(
     try:
         data = stdin.encode() if isinstance(stdin, str) else stdin
         done = subprocess.run(argv, input=data, capture_output=True, check=True, timeout=timeout, env=env)
-    except (
-        FileNotFoundError,
-        PermissionError,
-    ) as error:  # the latter: a directory of PATH may be closed to this user
+    except (FileNotFoundError, PermissionError) as error:
+        # The latter: a directory of PATH may be closed to this user.
         raise CommandError(
             f"{argv[0]} is not installed", hint="lab doctor says which package has it"
         ) from error
