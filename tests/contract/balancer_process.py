@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 
@@ -90,24 +90,16 @@ def _moved(document: Json, namespace: str) -> Json:
     return moved
 
 
-class ControllerProcess:
-    """A controller for one namespace and one loadBalancerClass, so that it disturbs nobody else's."""
+class BalancerProcess:
+    """A program of the load balancer, as `lab.balancer PROGRAM` runs it."""
 
-    def __init__(
-        self, kubeconfig: Path, folder: Path, *, namespace: str, lb_class: str, token: str = ""
-    ) -> None:
-        self._arguments = [
-            "--namespace",
-            namespace,
-            "--lb-class",
-            lb_class,
-            "--host",
-            "127.0.0.1",
-            "--port",
-            "0",
-        ]
-        self._log = folder / "controller.log"
-        self._config = folder / "controller.kubeconfig"
+    program: ClassVar[str]
+    environment: ClassVar[Mapping[str, str]] = {}
+
+    def __init__(self, kubeconfig: Path, folder: Path, *, token: str, **flags: str) -> None:
+        self._arguments = [f"--{name.replace('_', '-')}={value}" for name, value in flags.items()]
+        self._log = folder / f"{self.program}.log"
+        self._config = folder / f"{self.program}.kubeconfig"
         document = yaml.safe_load(kubeconfig.read_text())
         if token:
             for user in document["users"]:
@@ -116,13 +108,13 @@ class ControllerProcess:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "lab.balancer", "controller", "--kubeconfig", str(self._config)]
+        command = [sys.executable, "-m", "lab.balancer", self.program, f"--kubeconfig={self._config}"]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [*command, *self._arguments],
+                [*command, "--host=127.0.0.1", "--port=0", *self._arguments],
                 stdout=log,
                 stderr=log,
-                env={**os.environ, "METALLB_POD_NAME": POD},
+                env={**os.environ, **self.environment},
             )
 
     @property
@@ -153,6 +145,11 @@ class ControllerProcess:
         status = Path(f"/proc/{self.pid}/status").read_text()
         return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]) / 1024
 
+    def cpu_seconds(self) -> float:
+        """Return the processor time used so far, which other processes on the machine do not lengthen."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def _end(self, number: signal.Signals) -> int:
         if self._process is None:
             return 0
@@ -160,6 +157,18 @@ class ControllerProcess:
         code = self._process.wait(timeout=20)
         self._process = None
         return code
+
+
+class ControllerProcess(BalancerProcess):
+    """A controller for one namespace and one loadBalancerClass, so that it disturbs nobody else's."""
+
+    program = "controller"
+    environment: ClassVar[Mapping[str, str]] = {"METALLB_POD_NAME": POD}
+
+    def __init__(
+        self, kubeconfig: Path, folder: Path, *, namespace: str, lb_class: str, token: str = ""
+    ) -> None:
+        super().__init__(kubeconfig, folder, token=token, namespace=namespace, lb_class=lb_class)
 
 
 def balanced(name: str, namespace: str, lb_class: str, **spec: Any) -> Json:

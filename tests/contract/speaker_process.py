@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
-import signal
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, ip_address
 from pathlib import Path
@@ -32,7 +28,15 @@ from lab.wire.bgp import (
     SessionConfig,
     UpdateReceived,
 )
-from tests.contract.balancer_process import FOLDER, KINDS, SERVICE_ACCOUNTS, _moved, balanced, create
+from tests.contract.balancer_process import (
+    FOLDER,
+    KINDS,
+    SERVICE_ACCOUNTS,
+    BalancerProcess,
+    _moved,
+    balanced,
+    create,
+)
 
 ROUTER = ip_address("127.0.0.1")
 Json = dict[str, Any]
@@ -129,62 +133,12 @@ async def serve(client: Client, namespace: str, name: str, lb_class: str, addres
     await client.patch(SERVICES, name, status, namespace=namespace, subresource="status")
 
 
-class SpeakerProcess:
+class SpeakerProcess(BalancerProcess):
+    program = "speaker"
+
     def __init__(
         self, kubeconfig: Path, folder: Path, *, namespace: str, lb_class: str, node: str, token: str = ""
     ) -> None:
-        flags = {"namespace": namespace, "lb-class": lb_class, "node-name": node, "host": "127.0.0.1"}
-        self._arguments = [f"--{name}={value}" for name, value in flags.items()] + ["--port=0"]
-        self._log = folder / "speaker.log"
-        self._config = folder / "speaker.kubeconfig"
-        document = yaml.safe_load(kubeconfig.read_text())
-        if token:
-            for user in document["users"]:
-                user["user"] = {"token": token}
-        self._config.write_text(json.dumps(document))
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        command = [sys.executable, "-m", "lab.balancer", "speaker", f"--kubeconfig={self._config}"]
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [*command, *self._arguments], stdout=log, stderr=log, env={**os.environ}
-            )
-
-    def kill(self) -> None:
-        self._end(signal.SIGKILL)
-
-    def stop(self) -> int:
-        return self._end(signal.SIGTERM)
-
-    @contextlib.contextmanager
-    def frozen(self) -> Iterator[None]:
-        """Let the process do nothing for a while."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            self._process.send_signal(signal.SIGCONT)
-
-    def log(self) -> list[Json]:
-        return [json.loads(line) for line in self._log.read_text().splitlines()]
-
-    def resident_mib(self) -> float:
-        assert self._process is not None
-        status = Path(f"/proc/{self._process.pid}/status").read_text()
-        return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]) / 1024
-
-    def cpu_seconds(self) -> float:
-        """Return the processor time used so far, which other processes on the machine do not lengthen."""
-        assert self._process is not None
-        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-    def _end(self, number: signal.Signals) -> int:
-        if self._process is None:
-            return 0
-        self._process.send_signal(number)
-        code = self._process.wait(timeout=20)
-        self._process = None
-        return code
+        super().__init__(
+            kubeconfig, folder, token=token, namespace=namespace, lb_class=lb_class, node_name=node
+        )
