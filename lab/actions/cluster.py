@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -111,15 +110,13 @@ def kubectl(context: Context, *argv: str, stdin: str = "", timeout: float = PATI
 
     Raises CommandError when it fails or takes longer than `timeout` seconds (slow machines have longer), MachineError when the machine does not run.
     """
-    slowness = context.provider.slowness
     command = ["kubectl", f"--kubeconfig={ADMIN_CONFIG}", _request_timeout(context), *argv]
-    master = context.topology.control_plane.name
-    enter = context.provider.enter(master, command, user="root", terminal=False)
-    return run(enter, stdin=stdin, timeout=timeout * slowness)
+    enter = context.enter(context.topology.control_plane.name, *command)
+    return run(enter, stdin=stdin, timeout=context.patience(timeout))
 
 
 def _request_timeout(context: Context) -> str:
-    return f"--request-timeout={REQUEST_TIMEOUT * context.provider.slowness:g}s"
+    return f"--request-timeout={context.patience(REQUEST_TIMEOUT):g}s"
 
 
 LACKING: Final = """
@@ -132,19 +129,15 @@ for unit in $units; do [ "$(systemctl is-active "$unit")" = active ] || echo "$u
 def lacking(context: Context, machine: Machine, units: Sequence[str]) -> Sequence[str]:
     """Return what the machine needs and does not have: units that run, keys. Nothing when it cannot be asked."""
     paths = [credential.path for credential in credentials.for_machine(context, machine)]
-    argv = ["sh", "-c", LACKING, "-", " ".join(units), *paths]
     try:
-        enter = context.provider.enter(machine.name, argv, user="root", terminal=False)
-        return run(enter, timeout=CALL_TIMEOUT * context.provider.slowness).splitlines()
+        enter = context.enter(machine.name, "sh", "-c", LACKING, "-", " ".join(units), *paths)
+        return run(enter, timeout=context.patience(CALL_TIMEOUT)).splitlines()
     except (CommandError, MachineError):
         return []
 
 
 def start(context: Context, machine: Machine, units: Sequence[str]) -> None:
-    argv = ["systemctl", "restart", *units]
-    enter = context.provider.enter(machine.name, argv, user="root", terminal=False)
-    patience = PATIENCE * context.provider.slowness
-    subprocess.run(enter, capture_output=True, timeout=patience, check=True)
+    run(context.enter(machine.name, "systemctl", "restart", *units), timeout=context.patience(PATIENCE))
 
 
 def wait(
@@ -156,11 +149,11 @@ def wait(
     patience: float = PATIENCE,
 ) -> None:
     """Wait until `claim` holds. Raises CheckError with `otherwise` after `patience` seconds, or what slow machines need."""
-    deadline = time.monotonic() + patience * context.provider.slowness
+    deadline = time.monotonic() + context.patience(patience)
     while not claim():
         if time.monotonic() > deadline:
             raise CheckError(otherwise, hint=f"lab logs {machine.name}")
-        time.sleep(POLL * context.provider.slowness)
+        time.sleep(context.patience(POLL))
 
 
 def _join(context: Context, node: Machine) -> None:
@@ -176,10 +169,9 @@ def _because(why: str) -> str:
 def _is_served(context: Context) -> bool:
     """Whether the client's kubectl is answered."""
     argv = ["kubectl", _request_timeout(context), "get", "--raw=/version"]
-    client = context.topology.client.name
     try:
-        enter = context.provider.enter(client, argv, user=credentials.USER, terminal=False)
-        run(enter, timeout=CALL_TIMEOUT * context.provider.slowness)
+        enter = context.enter(context.topology.client.name, *argv, user=credentials.USER)
+        run(enter, timeout=context.patience(CALL_TIMEOUT))
     except (CommandError, MachineError):
         return False
     return True

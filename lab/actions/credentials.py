@@ -82,8 +82,8 @@ def for_machine(context: Context, machine: Machine) -> list[Credential]:
 def deliver(context: Context, machine: Machine, credentials: Iterable[Credential]) -> None:
     """Write the files on the machine, in place of older ones."""
     argv = ["tar", "--extract", "--directory=/", "--same-owner", "--same-permissions", "--no-overwrite-dir"]
-    enter = context.provider.enter(machine.name, argv, user="root", terminal=False)
-    run(enter, stdin=_archive(credentials), timeout=TIMEOUT * context.provider.slowness)
+    enter = context.enter(machine.name, *argv)
+    run(enter, stdin=_archive(credentials), timeout=context.patience(TIMEOUT))
 
 
 @dataclass(frozen=True, slots=True)

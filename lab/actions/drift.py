@@ -33,8 +33,7 @@ def record(context: Context, machine: MachineName, files: Collection[str]) -> No
     """Note on the machine what the files have in them now."""
     if not files:
         return
-    argv = ["sh", "-c", WRITE, RECORD]
-    enter = context.provider.enter(machine, argv, user="root", terminal=False)
+    enter = context.enter(machine, "sh", "-c", WRITE, RECORD)
     run(enter, stdin="".join(f"{path}\n" for path in sorted(files)), timeout=TIMEOUT)
 
 
@@ -49,7 +48,7 @@ def changed_by_hand(context: Context, machines: Iterable[MachineName]) -> Mappin
 def _differences(context: Context, machine: MachineName) -> list[str]:
     """A machine that cannot be asked is not this question's business."""
     try:
-        enter = context.provider.enter(machine, ["sh", "-c", COMPARE, RECORD], user="root", terminal=False)
+        enter = context.enter(machine, "sh", "-c", COMPARE, RECORD)
         done = subprocess.run(enter, capture_output=True, text=True, timeout=TIMEOUT, check=False)
     except (LabError, subprocess.TimeoutExpired):
         return []

@@ -71,7 +71,7 @@ def pull_image(context: Context, reference: str) -> Sequence[str]:
 
 
 def _on(context: Context, node: Machine, script: str, content: bytes) -> str:
-    enter = context.provider.enter(node.name, ["sh", "-c", script], user="root", terminal=False)
+    enter = context.enter(node.name, "sh", "-c", script)
     done = subprocess.run(enter, input=content, capture_output=True, timeout=TIMEOUT, check=False)
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip() or f"exit code {done.returncode}"

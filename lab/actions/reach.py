@@ -77,7 +77,7 @@ def _failing(context: Context, wanted: Iterable[Probe], *, patience: float) -> l
 
     Slow machines have longer.
     """
-    deadline = time.monotonic() + patience * context.provider.slowness
+    deadline = time.monotonic() + context.patience(patience)
     failing = list(wanted)
     with ThreadPoolExecutor(max_workers=8) as pool:
         while True:
@@ -86,13 +86,12 @@ def _failing(context: Context, wanted: Iterable[Probe], *, patience: float) -> l
             if not failing or time.monotonic() > deadline:
                 return failing
             context.report.detail(f"not yet: {failing[0].claim}")
-            time.sleep(POLL * context.provider.slowness)
+            time.sleep(context.patience(POLL))
 
 
 def _holds(context: Context, probe: Probe) -> bool:
     try:
-        argv = context.provider.enter(probe.machine, probe.argv, user="root", terminal=False)
-        timeout = PROBE_TIMEOUT * context.provider.slowness
+        argv, timeout = context.enter(probe.machine, *probe.argv), context.patience(PROBE_TIMEOUT)
         done = subprocess.run(argv, capture_output=True, timeout=timeout, check=False)
     except (LabError, subprocess.TimeoutExpired):
         return False

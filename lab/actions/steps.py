@@ -63,6 +63,14 @@ class Context:
         """What each machine's configuration depends on, as it was when first asked for: it takes reading every role."""
         return fingerprints(self.topology, playbooks=self.playbooks)
 
+    def enter(self, machine: MachineName, *argv: str, user: str = "root") -> list[str]:
+        """Return the host command that runs `argv` on the machine. Raises MachineError when it does not run."""
+        return self.provider.enter(machine, argv, user=user, terminal=False)
+
+    def patience(self, seconds: float) -> float:
+        """Return how long the lab's machines may take for what takes machine containers so long."""
+        return seconds * self.provider.slowness
+
 
 class Step(Protocol):
     title: str

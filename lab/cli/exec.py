@@ -21,5 +21,5 @@ def command(machine: str, argv: tuple[str, ...], user: str, file: Path | None) -
     context = open_lab(file)
     name = machine_named(context.topology, machine).name
     ask_for_root(context, "enter a machine")
-    enter = context.provider.enter(name, argv, user=user, terminal=False)
+    enter = context.enter(name, *argv, user=user)
     become(enter)

@@ -38,5 +38,5 @@ def command(
         become(["tail", *options, str(path)])
     ask_for_root(context, "read a machine's journal")
     argv = ["journalctl", "--no-pager", *options, *([f"--unit={unit}"] if unit else [])]
-    enter = context.provider.enter(name, argv, user="root", terminal=False)
+    enter = context.enter(name, *argv)
     become(enter)

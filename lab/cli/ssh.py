@@ -28,5 +28,5 @@ def command(machine: str, line: str | None, user: str, file: Path | None) -> Non
         argv = context.provider.enter(name, [], user=user, terminal=True)
     else:
         script = ["bash", "--login", *(["-c", f"cd && {line}"] if line is not None else [])]
-        argv = context.provider.enter(name, script, user=user, terminal=False)
+        argv = context.enter(name, *script, user=user)
     become(argv)

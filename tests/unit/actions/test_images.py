@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,19 +12,21 @@ from tests.unit.topologies import default_lab
 
 
 class Nodes:
-    """A provider whose machines answer with what `argv` says, here."""
+    """A lab whose machines answer with what `argv` says, here."""
+
+    topology = default_lab()
 
     def __init__(self, *argv: str) -> None:
         self.argv = argv
         self.entered: list[str] = []
 
-    def enter(self, name: str, argv: Sequence[str], *, user: str, terminal: bool) -> Sequence[str]:
+    def enter(self, name: str, *argv: str) -> Sequence[str]:
         self.entered.append(name)
         return self.argv
 
 
 def context(nodes: Nodes) -> Any:
-    return SimpleNamespace(topology=default_lab(), provider=nodes)
+    return nodes
 
 
 def test_an_archive_goes_to_every_node_of_the_cluster(tmp_path: Path) -> None:
