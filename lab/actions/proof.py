@@ -12,7 +12,7 @@ from contextlib import suppress
 from functools import partial
 
 from lab.actions.cluster import PATIENCE, JoinNodes, kubectl, read, serves, wait
-from lab.actions.evidence.gather import BALANCER, gather_by_name
+from lab.actions.evidence.gather import BALANCER, gather, read_objects
 from lab.actions.evidence.judge import Hop, judge
 from lab.actions.machines import can_be_made_anew, create
 from lab.actions.proved import doubt, is_proved, need_not_be_repeated, note
@@ -99,10 +99,10 @@ class DeploySample:
             try:
                 kubectl(context, "apply", "--filename=-", stdin=objects)
             except CommandError:  # the last one may be on its way out
-                gone = f"--timeout={DELETE_TIMEOUT * context.provider.slowness:g}s"
+                gone = f"--timeout={context.patience(DELETE_TIMEOUT):g}s"
                 kubectl(context, "wait", "--for=delete", f"namespace/{SAMPLE}", gone)
                 kubectl(context, "apply", "--filename=-", stdin=objects)
-            ready = f"--timeout={ROLLOUT_TIMEOUT * context.provider.slowness:g}s"
+            ready = f"--timeout={context.patience(ROLLOUT_TIMEOUT):g}s"
             kubectl(context, "rollout", "status", "deployment/nginx", f"--namespace={SAMPLE}", ready)
         except CommandError as error:
             raise ProvisionError(f"the sample cannot be deployed: {error.message}") from error
@@ -168,7 +168,7 @@ class Prove:
 
         def in_order() -> bool:
             nonlocal found
-            found = judge(gather_by_name(context, f"{SAMPLE}/nginx"), context.topology)
+            found = judge(gather(context, f"{SAMPLE}/nginx", read_objects(context)), context.topology)
             broken = _broken(found)
             context.report.detail(f"not yet: {broken.name}: {broken.detail}" if broken else "")
             return broken is None

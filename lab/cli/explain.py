@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from lab.actions.evidence.gather import find_service, gather, name_of
+from lab.actions.evidence.gather import find_service, gather, name_of, read_objects
 from lab.actions.evidence.judge import Hop, judge
 from lab.cli.options import file_option, json_option
 from lab.cli.output import print_json
@@ -27,9 +27,9 @@ def command(service: str, file: Path | None, as_json: bool) -> None:
     """
     context = open_lab(file, quiet=as_json)
     ask_for_root(context, "look at the machines")
-    found = find_service(context, service)
-    name = name_of(found)
-    hops = judge(gather(context, name, found), context.topology)
+    objects = read_objects(context)
+    name = name_of(find_service(objects, service))
+    hops = judge(gather(context, name, objects), context.topology)
     if as_json:
         print_json({"service": name, "hops": [asdict(hop) for hop in hops]})
     else:

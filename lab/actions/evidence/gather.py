@@ -40,14 +40,25 @@ done
 
 REFUSES = re.compile(r"^-A .* -j (DROP|REJECT)\b|^:(INPUT|FORWARD|OUTPUT) DROP\b|^\s.*\b(drop|reject)\b")
 OWN_CHAINS = re.compile(r"KUBE|CNI")
+KINDS = "services,pods,nodes"
+PEERS = "bgppeers.metallb.io"
 
 
-def find_service(context: Context, wanted: str) -> Json:
+def read_objects(context: Context) -> list[Json]:
+    """Return what the cluster has of Services, pods, nodes and BGP peers; nothing when it does not answer.
+
+    In one call: kubectl takes longer to start than the API server to answer.
+    """
+    # Without a load balancer nobody knows what a peer is, and kubectl refuses the whole question.
+    return _items(context, f"{KINDS},{PEERS}") or _items(context, KINDS)
+
+
+def find_service(objects: Iterable[Json], wanted: str) -> Json:
     """Return the Service that `wanted` names: as NAMESPACE/NAME, as NAME in `default`, or by its external address.
 
     Raises UsageError when there is none.
     """
-    listed = read(context, "services", "--all-namespaces", "--output=json").get("items", [])
+    listed = _of_kind(objects, "Service")
     for service in listed:
         name = name_of(service)
         addresses = [
@@ -68,29 +79,21 @@ def name_of(thing: Json) -> str:
     return f"{thing['metadata']['namespace']}/{thing['metadata']['name']}"
 
 
-def gather_by_name(context: Context, name: str) -> Facts:
-    """Return the facts about the Service NAMESPACE/NAME."""
-    namespace, _, bare = name.partition("/")
-    service = read(context, "service", bare, f"--namespace={namespace}", "--output=json") or None
-    return gather(context, name, service)
-
-
-def gather(context: Context, name: str, service: Json | None, *, requests: int = REQUESTS) -> Facts:
-    """Return the facts about the Service called `name`, if there is one."""
-    namespace = name.partition("/")[0]
+def gather(context: Context, name: str, objects: Sequence[Json]) -> Facts:
+    """Return the facts about the Service NAMESPACE/NAME, which may be missing among the cluster's `objects`."""
+    service = next((found for found in _of_kind(objects, "Service") if name_of(found) == name), None)
     known = Facts(name=name, service=service)
     address = known.addresses[0] if known.addresses else ""
     with ThreadPoolExecutor(max_workers=8) as pool:
-        cluster = pool.submit(_cluster, context, namespace, service)
         router = pool.submit(_router, context, address)
         machines = (context.topology.router, context.topology.client, *context.topology.workers)
         filters = {machine.name: pool.submit(_filter, context, machine) for machine in machines}
-        client = pool.submit(_client, context, address, _port(service), requests)
+        client = pool.submit(_client, context, address, _port(service))
         saved = {machine: found.result() for machine, found in filters.items()}
         return Facts(
             name=name,
             service=service,
-            **cluster.result(),
+            **_cluster(objects, known),
             **router.result(),
             **client.result(),
             rules={w.name: _knows(saved[w.name], address) for w in context.topology.workers},
@@ -98,15 +101,15 @@ def gather(context: Context, name: str, service: Json | None, *, requests: int =
         )
 
 
-def _cluster(context: Context, namespace: str, service: Json | None) -> dict[str, Any]:
-    # As few calls as can be: kubectl takes longer to start than the API server to answer.
-    found = _items(context, "nodes,pods", "--all-namespaces")
-    pods = [item for item in found if item["kind"] == "Pod"]
-    selector = (service or {}).get("spec", {}).get("selector") or {}
+def _cluster(objects: Sequence[Json], known: Facts) -> dict[str, Any]:
+    pods = _of_kind(objects, "Pod")
+    namespace = known.name.partition("/")[0]
+    selector = (known.service or {}).get("spec", {}).get("selector") or {}
+    peers = _of_kind(objects, "BGPPeer")
     return {
         "pods": tuple(_selected(pods, namespace, selector)) if selector else (),
-        "nodes": tuple(item for item in found if item["kind"] == "Node"),
-        "peers": tuple(_items(context, "bgppeers.metallb.io", f"--namespace={BALANCER}")),
+        "nodes": tuple(_of_kind(objects, "Node")),
+        "peers": tuple(peer for peer in peers if peer["metadata"]["namespace"] == BALANCER),
         "speakers": {
             pod["spec"].get("nodeName", ""): _all_ready(pod) for pod in _selected(pods, BALANCER, SPEAKER)
         },
@@ -159,14 +162,14 @@ def _drops(rules: Sequence[str]) -> tuple[str, ...]:
     return tuple(line.strip() for line in rules if REFUSES.search(line) and not OWN_CHAINS.search(line))
 
 
-def _client(context: Context, address: str, port: int, requests: int) -> dict[str, Any]:
+def _client(context: Context, address: str, port: int) -> dict[str, Any]:
     if not address:
         return {}
     client, family = context.topology.client, "-6" if ":" in address else "-4"
     route = json.loads(_run(context, client, ["ip", family, "-json", "route", "get", address]) or "[]")
     url = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
-    patience = ANSWER_PATIENCE * context.provider.slowness
-    said = _run(context, client, _questions(url, requests, patience)).splitlines()
+    patience = context.patience(ANSWER_PATIENCE)
+    said = _run(context, client, _questions(url, REQUESTS, patience)).splitlines()
     answered = Counter(_answerer(line) for line in said if not line.startswith(NO_ANSWER))
     return {
         "client_gateways": frozenset(entry["gateway"] for entry in route if "gateway" in entry),
@@ -227,9 +230,13 @@ def _of(prefix: str, said: str) -> str:
     return next((block for block in blocks if block.startswith(f"{prefix} ")), "")
 
 
-def _items(context: Context, *argv: str) -> list[Json]:
-    items: list[Json] = read(context, *argv, "--output=json").get("items", [])
+def _items(context: Context, kinds: str) -> list[Json]:
+    items: list[Json] = read(context, kinds, "--all-namespaces", "--output=json").get("items", [])
     return items
+
+
+def _of_kind(objects: Iterable[Json], kind: str) -> list[Json]:
+    return [thing for thing in objects if thing["kind"] == kind]
 
 
 def _all_ready(pod: Json) -> bool:
@@ -240,8 +247,7 @@ def _all_ready(pod: Json) -> bool:
 def _run(context: Context, machine: Machine, argv: Sequence[str]) -> str:
     """Return what the command says on the machine; nothing when the machine or the command fails."""
     try:
-        enter = context.provider.enter(machine.name, argv, user="root", terminal=False)
-        timeout = TIMEOUT * context.provider.slowness
+        enter, timeout = context.enter(machine.name, *argv), context.patience(TIMEOUT)
         return subprocess.run(enter, capture_output=True, text=True, timeout=timeout, check=False).stdout
     except (LabError, subprocess.TimeoutExpired):
         return ""
