@@ -149,8 +149,9 @@ BREAKAGES = {
 }
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def lab(web: Web, kubectl: Kubectl, on: Callable[[str], Any], topology: Topology) -> Lab:
+    """The way is whole before the first test, and each leaves it so."""
     name = f"{web.namespace}/{web.name}"
     assert wait_until(lambda: _first_broken(name) is None, patience=PATIENCE), _first_broken(name)
     return Lab(web, kubectl, on, topology)

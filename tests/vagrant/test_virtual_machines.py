@@ -73,6 +73,11 @@ def test_ssh_exec_and_logs(lab: VirtualLab) -> None:
     assert "Linux version" in lab("logs", "router", "--console", "--lines", "100000")
 
 
+def test_an_emulated_machine_need_not_translate_a_program_at_each_start(lab: VirtualLab) -> None:
+    for machine in MACHINES:
+        assert lab("exec", machine, "--", "sysctl", "--values", "kernel.randomize_va_space") == "0\n"
+
+
 def test_explain_follows_a_service_to_its_pods(lab: VirtualLab) -> None:
     lab(*KUBECTL, "create", "deployment", "web", "--image=nginx", "--replicas=2")
     lab(*KUBECTL, "expose", "deployment", "web", "--type=LoadBalancer", "--port=80")
