@@ -1,4 +1,4 @@
-"""What an interrupted Vagrant leaves in libvirt is swept: a domain that runs, one that does not, disks, networks."""
+"""What an interrupted Vagrant, or a lost `.lab/`, leaves in libvirt is swept: domains that run or not, disks, networks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lab.machines.vagrant.libvirt import Libvirt
-from tests.vagrant.virtual_lab import VIRSH
+from tests.vagrant.virtual_lab import VIRSH, VirtualLab
 
 NETWORK = "lab-swept-management"
 DOMAINS = ("lab-swept-client", "lab-swept-router", "lab-swept-more-client")
@@ -57,6 +57,13 @@ def _left(tmp_path: Path) -> Iterator[None]:
 
 def test_sweep_removes_what_it_is_told_and_nothing_else() -> None:
     Libvirt().sweep(DOMAINS[:2], [NETWORK])
+    assert ours() == {"domains": {DOMAINS[2]}, "disks": {f"{DOMAINS[2]}.img"}, "networks": set()}
+
+
+def test_lab_down_finds_what_is_recorded_nowhere(tmp_path: Path) -> None:
+    file = tmp_path / "lab.yml"
+    file.write_text("name: swept\n")
+    VirtualLab(file)("down", "--provider", "vagrant")
     assert ours() == {"domains": {DOMAINS[2]}, "disks": {f"{DOMAINS[2]}.img"}, "networks": set()}
 
 
