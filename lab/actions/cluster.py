@@ -146,10 +146,13 @@ def wait(
     otherwise: str,
     machine: Machine,
     *,
-    patience: float = PATIENCE,
+    within: float | None = None,
 ) -> None:
-    """Wait until `claim` holds. Raises CheckError with `otherwise` after `patience` seconds, or what slow machines need."""
-    deadline = time.monotonic() + context.patience(patience)
+    """Wait until `claim` holds. Raises CheckError with `otherwise` after `within` seconds.
+
+    Without a word of it, three minutes, and what slow machines need.
+    """
+    deadline = time.monotonic() + (context.patience(PATIENCE) if within is None else within)
     while not claim():
         if time.monotonic() > deadline:
             raise CheckError(otherwise, hint=f"lab logs {machine.name}")

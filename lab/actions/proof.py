@@ -26,8 +26,8 @@ ADDONS = "/etc/kubernetes/addons"
 REPLICAS = 3
 NO_ADDRESS = "address"
 """The hop at which a lab that is in use may fail: its own Services have all addresses."""
-IMPATIENCE = 30.0
-"""Seconds until something is done about a way that worked before."""
+TIMERS, WORK = 27.0, 3.0
+"""Seconds until something is done about a way that worked before: for timers, which run alike everywhere, and for work."""
 DELETE_TIMEOUT = 60.0
 ROLLOUT_TIMEOUT = 120.0
 """Seconds, on machine containers."""
@@ -141,11 +141,11 @@ class Prove:
 
     def _prove(self, context: Context) -> None:
         if is_proved(context):
-            self.hops = self._follow(context, IMPATIENCE)
+            self.hops = self._follow(context, _impatience(context))
             self._make_way(context)
         broken = _broken(self.hops)
         if not self.hops or (broken and broken.name != NO_ADDRESS):
-            self.hops = self._follow(context, PATIENCE)
+            self.hops = self._follow(context, context.patience(PATIENCE))
 
     def _make_way(self, context: Context) -> None:
         """Make anew, once each, the machines that are to blame."""
@@ -159,11 +159,11 @@ class Prove:
             create(context, fresh=suspects)
             JoinNodes().run(context)
             made_anew.update(suspects)
-            self.hops = self._follow(context, IMPATIENCE)
+            self.hops = self._follow(context, _impatience(context))
 
     @staticmethod
-    def _follow(context: Context, patience: float) -> list[Hop]:
-        """Return the hops, once they are in order or have had `patience` seconds to become so."""
+    def _follow(context: Context, within: float) -> list[Hop]:
+        """Return the hops, once they are in order or have had so many seconds to become so."""
         found: list[Hop] = []
 
         def in_order() -> bool:
@@ -174,14 +174,12 @@ class Prove:
             return broken is None
 
         with suppress(CheckError):
-            wait(
-                context,
-                in_order,
-                "the sample does not answer",
-                context.topology.client,
-                patience=patience,
-            )
+            wait(context, in_order, "the sample does not answer", context.topology.client, within=within)
         return found
+
+
+def _impatience(context: Context) -> float:
+    return TIMERS + context.patience(WORK)
 
 
 def _broken(hops: Sequence[Hop]) -> Hop | None:
