@@ -27,7 +27,7 @@ REPLICAS = 3
 NO_ADDRESS = "address"
 """The hop at which a lab that is in use may fail: its own Services have all addresses."""
 TIMERS, WORK = 27.0, 3.0
-"""Seconds until something is done about a way that worked before: for timers, which run alike everywhere, and for work."""
+"""Seconds until something is done about a way that worked before."""
 DELETE_TIMEOUT = 60.0
 ROLLOUT_TIMEOUT = 120.0
 """Seconds, on machine containers."""
@@ -141,7 +141,7 @@ class Prove:
 
     def _prove(self, context: Context) -> None:
         if is_proved(context):
-            self.hops = self._follow(context, _impatience(context))
+            self.hops = self._follow(context, context.patience(WORK, timers=TIMERS))
             self._make_way(context)
         broken = _broken(self.hops)
         if not self.hops or (broken and broken.name != NO_ADDRESS):
@@ -159,7 +159,7 @@ class Prove:
             create(context, fresh=suspects)
             JoinNodes().run(context)
             made_anew.update(suspects)
-            self.hops = self._follow(context, _impatience(context))
+            self.hops = self._follow(context, context.patience(WORK, timers=TIMERS))
 
     @staticmethod
     def _follow(context: Context, within: float) -> list[Hop]:
@@ -176,10 +176,6 @@ class Prove:
         with suppress(CheckError):
             wait(context, in_order, "the sample does not answer", context.topology.client, within=within)
         return found
-
-
-def _impatience(context: Context) -> float:
-    return TIMERS + context.patience(WORK)
 
 
 def _broken(hops: Sequence[Hop]) -> Hop | None:

@@ -67,9 +67,12 @@ class Context:
         """Return the host command that runs `argv` on the machine. Raises MachineError when it does not run."""
         return self.provider.enter(machine, argv, user=user, terminal=False)
 
-    def patience(self, seconds: float) -> float:
-        """Return how long the lab's machines may take for what takes machine containers so long."""
-        return seconds * self.provider.slowness
+    def patience(self, work: float, *, timers: float = 0.0) -> float:
+        """Return how many seconds something may take on the lab's machines.
+
+        `work` is what machine containers may take for it; `timers`, such as a protocol's, run alike everywhere.
+        """
+        return timers + work * self.provider.slowness
 
 
 class Step(Protocol):

@@ -24,9 +24,10 @@ BALANCER = "metallb-system"
 SPEAKER = {"component": "speaker"}
 NO_SERVICE = "none has type LoadBalancer; on the client: k expose deploy NAME --type=LoadBalancer --port=80"
 REQUESTS = 30
-ANSWER_PATIENCE = 2.0
-"""Seconds, on a machine container."""
+RETRANSMISSION, ANSWER = 1.7, 0.3
+"""Seconds that a question may take: for a packet that is lost, and for the work."""
 TIMEOUT = 60.0
+"""Seconds, on a machine container."""
 NO_ANSWER = "000"
 """curl's code of a question that nobody answered."""
 NEXT_HOP = re.compile(r"\bvia ([0-9a-f.:]+)")
@@ -168,7 +169,7 @@ def _client(context: Context, address: str, port: int) -> dict[str, Any]:
     client, family = context.topology.client, "-6" if ":" in address else "-4"
     route = json.loads(_run(context, client, ["ip", family, "-json", "route", "get", address]) or "[]")
     url = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
-    patience = context.patience(ANSWER_PATIENCE)
+    patience = context.patience(ANSWER, timers=RETRANSMISSION)
     said = _run(context, client, _questions(url, REQUESTS, patience)).splitlines()
     answered = Counter(_answerer(line) for line in said if not line.startswith(NO_ANSWER))
     return {
