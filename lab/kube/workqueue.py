@@ -42,12 +42,22 @@ class WorkQueue(Generic[K]):
 
     def add(self, key: K) -> None:
         """Have the key handed out, unless it waits already; after the present turn if it is being worked on."""
+        self._cancel(key)
         if key in self._working:
             self._again.add(key)
         elif key not in self._waiting:
             self._waiting.add(key)
             heapq.heappush(self._heap, (self._rank(key), next(self._serial), key))
             self._ready.set()
+
+    def add_after(self, key: K, seconds: float) -> None:
+        """Add the key in some seconds, unless it is due earlier anyway."""
+        loop = asyncio.get_running_loop()
+        timer = self._timers.get(key)
+        if key in self._waiting or (timer and timer.when() <= loop.time() + seconds):
+            return
+        self._cancel(key)
+        self._timers[key] = loop.call_later(seconds, self.add, key)
 
     def add_all(self, keys: Iterable[K]) -> None:
         """Add keys and rank all that wait anew: what ranks depend on has changed."""
@@ -82,18 +92,12 @@ class WorkQueue(Generic[K]):
         if backoff is None:
             backoff = self._backoffs[key] = self._new_backoff()
         self._finish(key)
-        self._cancel(key)
-        loop = asyncio.get_running_loop()
-        self._timers[key] = loop.call_later(backoff.delay(), self._elapsed, key)
+        self.add_after(key, backoff.delay())
 
     def close(self) -> None:
         """Cancel all delayed keys."""
         for key in list(self._timers):
             self._cancel(key)
-
-    def _elapsed(self, key: K) -> None:
-        del self._timers[key]
-        self.add(key)
 
     def _cancel(self, key: K) -> None:
         if timer := self._timers.pop(key, None):

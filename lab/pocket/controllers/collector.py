@@ -13,9 +13,10 @@ from lab.kube.client import Client, PatchType
 from lab.kube.errors import Conflict, NotFound
 from lab.kube.resources import ObjectKey, Resource
 from lab.kube.watch import Change, ChangeType, Reflector
+from lab.kube.workqueue import WorkQueue
 from lab.pocket.controllers.discovery import deletable
 from lab.pocket.controllers.garbage import FOREGROUND, ORPHAN, Graph, Member, Owner, Verdict, judge
-from lab.pocket.controllers.loop import Queue
+from lab.pocket.controllers.loop import work
 
 log = Log(__name__)
 REDISCOVER: Final = 5.0
@@ -28,7 +29,7 @@ class Collector:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._graph = Graph()
-        self._queue = Queue()
+        self._queue: WorkQueue[ObjectKey] = WorkQueue()
         self._reflectors: dict[Resource, Reflector[Member]] = {}
         self._tasks: dict[Resource, asyncio.Task[Never]] = {}
 
@@ -37,19 +38,8 @@ class Collector:
         async with asyncio.TaskGroup() as group:
             await self._follow_all(group)
             group.create_task(self._rediscover(group))
-            while True:
-                key = await self._queue.get()
-                try:
-                    await self._examine(key.name)
-                except ApiError as error:
-                    log.info(
-                        "will try again", controller="garbagecollector", uid=key.name, error=error.message
-                    )
-                    self._queue.retry(key)
-                else:
-                    self._queue.succeeded(key)
-                self._queue.done(key)
-        raise AssertionError("runs until cancelled")
+            await work(self._queue, "garbagecollector", lambda key: self._examine(key.name))
+        raise AssertionError("works until cancelled")
 
     async def _rediscover(self, group: asyncio.TaskGroup) -> Never:
         while True:

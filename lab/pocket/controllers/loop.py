@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final, Never, Protocol
 
 from lab.errors import ApiError
-from lab.kits.backoff import Backoff
 from lab.kits.log import Log
 from lab.kube.client import Client
 from lab.kube.events import Recorder
 from lab.kube.resources import Json, ObjectKey, Resource
 from lab.kube.watch import Change, ChangeType, Reflector, without_managed_fields
+from lab.kube.workqueue import WorkQueue
 from lab.pocket.controllers.cache import Cache
 from lab.pocket.controllers.writes import Result, perform
 
@@ -43,61 +44,6 @@ class Controller(Protocol):
         """Return the writes that lead from what is to what should be. Must not change what it reads."""
 
 
-class Queue:
-    """Keys to reconcile: each at most once and never by two workers, with delays for those that shall wait."""
-
-    def __init__(self) -> None:
-        self._ready: dict[ObjectKey, None] = {}
-        self._working: set[ObjectKey] = set()
-        self._again: set[ObjectKey] = set()
-        self._timers: dict[ObjectKey, asyncio.TimerHandle] = {}
-        self._backoffs: dict[ObjectKey, Backoff] = {}
-        self._wake = asyncio.Event()
-
-    def add(self, key: ObjectKey) -> None:
-        if timer := self._timers.pop(key, None):
-            timer.cancel()
-        if key in self._working:
-            self._again.add(key)
-            return
-        self._ready[key] = None
-        self._wake.set()
-
-    def add_after(self, key: ObjectKey, seconds: float) -> None:
-        """Add the key in some seconds, unless it is due earlier anyway."""
-        loop = asyncio.get_running_loop()
-        timer = self._timers.get(key)
-        if key in self._ready or (timer and timer.when() <= loop.time() + seconds):
-            return
-        if timer:
-            timer.cancel()
-        self._timers[key] = loop.call_later(seconds, self.add, key)
-
-    def retry(self, key: ObjectKey) -> None:
-        """Add the key after a delay that grows with each failure."""
-        self.add_after(key, self._backoffs.setdefault(key, Backoff(first=0.05, limit=30.0)).delay())
-
-    def succeeded(self, key: ObjectKey) -> None:
-        self._backoffs.pop(key, None)
-
-    async def get(self) -> ObjectKey:
-        """Wait for a key; the caller says `done` when it has worked on it."""
-        while not self._ready:
-            self._wake.clear()
-            await self._wake.wait()
-        key = next(iter(self._ready))
-        del self._ready[key]
-        self._working.add(key)
-        return key
-
-    def done(self, key: ObjectKey) -> None:
-        """Nobody works on the key any longer: it may be handed out again, and is if it was added meanwhile."""
-        self._working.discard(key)
-        if key in self._again:
-            self._again.discard(key)
-            self.add(key)
-
-
 class Loop:
     """Runs controllers over one cache."""
 
@@ -111,7 +57,7 @@ class Loop:
         self._client = client
         self._now = now
         self._recorders = {each: Recorder(client, component=each.name) for each in controllers}
-        self._queues = {controller: Queue() for controller in controllers}
+        self._queues: dict[Controller, WorkQueue[ObjectKey]] = {each: WorkQueue() for each in controllers}
         self.cache = Cache()
         read = dict.fromkeys(resource for controller in controllers for resource in controller.reads)
         self._reflectors = {resource: self._reflector(resource) for resource in read}
@@ -126,7 +72,7 @@ class Loop:
             for controller, queue in self._queues.items():
                 group.create_task(self._recorders[controller].run())
                 for _ in range(WORKERS.get(controller.name, 1)):
-                    group.create_task(self._work(controller, queue))
+                    group.create_task(work(queue, controller.name, partial(self._reconcile, controller)))
             while True:
                 await asyncio.sleep(RESYNC)
                 self._resync()
@@ -162,31 +108,31 @@ class Loop:
         for resource in self._reflectors:
             self._enqueue(resource, list(self.cache.all(resource).values()))
 
-    async def _work(self, controller: Controller, queue: Queue) -> Never:
-        while True:
-            key = await queue.get()
-            again = await self._attempt(controller, queue, key)
-            queue.done(key)
-            if again is not None:
-                queue.add_after(key, again)
-
-    async def _attempt(self, controller: Controller, queue: Queue, key: ObjectKey) -> float | None:
-        """Reconcile a key; returns the seconds after which to look again. After a failure it is handed out later."""
-        try:
-            again = await self._reconcile(controller, key)
-        except ApiError as error:
-            log.info("will try again", controller=controller.name, object=str(key), error=error.message)
-            queue.retry(key)
-            return None
-        except Exception:  # the top of a controller's task: one object must not stop all others
-            log.exception("gave up for now", controller=controller.name, object=str(key))
-            queue.retry(key)
-            return None
-        queue.succeeded(key)
-        return again
-
     async def _reconcile(self, controller: Controller, key: ObjectKey) -> float | None:
         result = controller.reconcile(self.cache, key, self._now())
         for write in result.writes:
             await perform(write, self._client, self.cache, self._recorders[controller])
         return result.again
+
+
+async def work(
+    queue: WorkQueue[ObjectKey], name: str, reconcile: Callable[[ObjectKey], Awaitable[float | None]]
+) -> Never:
+    """Reconcile keys, as the controller `name`, until cancelled.
+
+    `reconcile` returns the seconds after which to look at the key again, if it has to; a key for which it raises comes again.
+    """
+    while True:
+        key = await queue.get()
+        try:
+            again = await reconcile(key)
+        except ApiError as error:
+            log.info("will try again", controller=name, object=str(key), error=error.message)
+            queue.retry(key)
+        except Exception:  # the top of a controller's task: one object must not stop all others
+            log.exception("gave up for now", controller=name, object=str(key))
+            queue.retry(key)
+        else:
+            queue.done(key)
+            if again is not None:
+                queue.add_after(key, again)

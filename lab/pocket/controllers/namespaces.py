@@ -9,17 +9,15 @@ from __future__ import annotations
 import asyncio
 from typing import Final, Never
 
-from lab.errors import ApiError
-from lab.kits.log import Log
 from lab.kube.client import Client
 from lab.kube.errors import Conflict, NotFound
 from lab.kube.resources import EVENTS, NAMESPACES, Json, ObjectKey, Resource
 from lab.kube.watch import Change, Reflector, without_managed_fields
+from lab.kube.workqueue import WorkQueue
 from lab.pocket.controllers.discovery import deletable
-from lab.pocket.controllers.loop import Queue
+from lab.pocket.controllers.loop import work
 from lab.pocket.controllers.objects import is_terminating
 
-log = Log(__name__)
 AGAIN: Final = 0.2
 """Seconds between looks at whether what was deleted has ended."""
 FINALIZER: Final = "kubernetes"
@@ -30,26 +28,15 @@ class Namespaces:
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._queue = Queue()
+        self._queue: WorkQueue[ObjectKey] = WorkQueue()
         self._reflector = Reflector(client, NAMESPACES, without_managed_fields, on_change=self._changed)
 
     async def run(self) -> Never:
         """Follow the namespaces until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._reflector.run())
-            while True:
-                key = await self._queue.get()
-                try:
-                    await self._reconcile(key)
-                except ApiError as error:
-                    log.info(
-                        "will try again", controller="namespace", namespace=key.name, error=error.message
-                    )
-                    self._queue.retry(key)
-                else:
-                    self._queue.succeeded(key)
-                self._queue.done(key)
-        raise AssertionError("runs until cancelled")
+            await work(self._queue, "namespace", self._reconcile)
+        raise AssertionError("works until cancelled")
 
     def _changed(self, change: Change[Json]) -> None:
         if (
@@ -59,15 +46,15 @@ class Namespaces:
         ):
             self._queue.add(change.key)
 
-    async def _reconcile(self, key: ObjectKey) -> None:
+    async def _reconcile(self, key: ObjectKey) -> float | None:
+        """Empty the namespace, or let it go; returns when to look again."""
         namespace = self._reflector.store.get(key)
         if namespace is None:
-            return
+            return None
         contents = [each for each in [*await deletable(self._client), EVENTS] if each.namespaced]
         left = sum([await self._empty(resource, key.name) for resource in contents])
         if left:
-            self._queue.add_after(key, AGAIN)
-            return
+            return AGAIN
         others = [each for each in namespace["spec"]["finalizers"] if each != FINALIZER]
         body = {
             **namespace,
@@ -78,9 +65,10 @@ class Namespaces:
         try:
             await self._client.replace(NAMESPACES, body, subresource="finalize")
         except Conflict:
-            self._queue.add_after(key, AGAIN)
+            return AGAIN
         except NotFound:
-            return
+            return None
+        return None
 
     async def _empty(self, resource: Resource, namespace: str) -> int:
         """Ask for the deletion of all objects of a resource; return how many there still are."""

@@ -100,3 +100,26 @@ def test_closing_cancels_what_was_delayed() -> None:
         assert len(keys) == 0
 
     run(test)
+
+
+def test_the_earlier_of_two_delays_wins() -> None:
+    async def test() -> None:
+        keys = queue()
+        keys.add_after("a", 0.001)
+        keys.add_after("a", 60)
+        assert await keys.get() == "a"
+
+    run(test)
+
+
+def test_adding_now_cancels_the_delay() -> None:
+    async def test() -> None:
+        keys = queue()
+        keys.add_after("a", 0.001)
+        keys.add("a")
+        await keys.get()
+        keys.done("a")
+        await asyncio.sleep(0.005)
+        assert len(keys) == 0
+
+    run(test)
