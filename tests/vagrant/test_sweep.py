@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lab.machines.vagrant.libvirt import Libvirt
-from tests.vagrant.virtual_lab import VIRSH, VirtualLab
+from tests.vagrant.virtual_lab import VIRSH, VirtualLab, write_lab
 
 NETWORK = "lab-swept-management"
 DOMAINS = ("lab-swept-client", "lab-swept-router", "lab-swept-more-client")
@@ -61,9 +61,7 @@ def test_sweep_removes_what_it_is_told_and_nothing_else() -> None:
 
 
 def test_lab_down_finds_what_is_recorded_nowhere(tmp_path: Path) -> None:
-    file = tmp_path / "lab.yml"
-    file.write_text("name: swept\n")
-    VirtualLab(file)("down", "--provider", "vagrant")
+    VirtualLab(write_lab(tmp_path / "lost", name="swept"))("down", "--provider", "vagrant")
     assert ours() == {"domains": {DOMAINS[2]}, "disks": {f"{DOMAINS[2]}.img"}, "networks": set()}
 
 

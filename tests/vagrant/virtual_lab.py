@@ -21,10 +21,10 @@ VIRSH = ("virsh", "--quiet", "--connect", "qemu:///system")
 NAME = "vms"
 
 
-def write_lab(directory: Path) -> Path:
+def write_lab(directory: Path, *, name: str = NAME) -> Path:
     """Write the topology file of router, control plane, two workers and client, for either family of machines."""
     content = yaml.safe_load((ROOT / "labs/two-workers.yml").read_text())
-    content["name"] = NAME
+    content["name"] = name
     content["vagrant"] = {"acceleration": "emulation", "memory": {"control_plane": 512, "worker": 512}}
     directory.mkdir(parents=True, exist_ok=True)
     file = directory / "lab.yml"
