@@ -15,8 +15,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.eventually import wait_until
 from tests.vagrant.virtual_lab import VirtualLab, write_lab
 
+PATIENCE = 120.0
 REPORT = "LAB_REPORT"
 MACHINES = ["router", "k8s-master", "k8s-worker1", "k8s-worker2", "client"]
 KUBECTL = ("exec", "k8s-master", "--", "kubectl", "--kubeconfig=/etc/kubernetes/admin.conf")
@@ -82,8 +84,13 @@ def test_explain_follows_a_service_to_its_pods(lab: VirtualLab) -> None:
     lab(*KUBECTL, "create", "deployment", "web", "--image=nginx", "--replicas=2")
     lab(*KUBECTL, "expose", "deployment", "web", "--type=LoadBalancer", "--port=80")
     lab(*KUBECTL, "wait", "--for=condition=Available", "deployment/web", "--timeout=600s")
-    hops = json.loads(lab("explain", "web", "--json"))["hops"]
-    assert {hop["name"]: hop["detail"] for hop in hops if not hop["ok"]} == {}
+
+    def broken() -> dict[str, str]:
+        hops = json.loads(lab("explain", "web", "--json", check=False))["hops"]
+        return {hop["name"]: hop["detail"] for hop in hops if not hop["ok"]}
+
+    # Proxies and speakers learn of the pods each on its own.
+    assert wait_until(lambda: not broken(), patience=PATIENCE), broken()
     lab(*KUBECTL, "delete", "deployment,service", "web")
 
 
