@@ -31,9 +31,9 @@ STAMP = re.compile(r"\[(\S+)\] (Deleted )?(198\.18\.\S+)")
 
 def create(lab: Lab, prefix: str, count: int, *, gap: float) -> tuple[dict[str, float], float]:
     """Create Services; returns the seconds until each one's route was in the router's kernel, and until all were."""
-    with tempfile.TemporaryFile("w+") as seen:
+    with tempfile.NamedTemporaryFile("w") as written, Path(written.name).open() as seen:
         monitor = subprocess.Popen(
-            enter(lab, "router", "ip", "-timestamp", "-tshort", "monitor", "route"), stdout=seen
+            enter(lab, "router", "ip", "-timestamp", "-tshort", "monitor", "route"), stdout=written
         )
         try:
             time.sleep(1)
@@ -62,12 +62,14 @@ def create(lab: Lab, prefix: str, count: int, *, gap: float) -> tuple[dict[str, 
 def wait_for_routes(seen: IO[str], count: int) -> dict[str, float]:
     """Return when each route was first seen; not before so many were, or two minutes are over."""
     deadline = time.monotonic() + PATIENCE
-    while True:
-        seen.seek(0)
-        arrived = first_seen(seen.read())
-        if len(arrived) >= count or time.monotonic() > deadline:
-            return arrived
+    arrived: dict[str, float] = {}
+    begun = ""
+    while len(arrived) < count and time.monotonic() < deadline:
         time.sleep(0.5)
+        *lines, begun = f"{begun}{seen.read()}".split("\n")
+        for line in lines:
+            take(line, arrived)
+    return arrived
 
 
 def addresses(lab: Lab) -> dict[str, str]:
@@ -77,13 +79,11 @@ def addresses(lab: Lab) -> dict[str, str]:
     return dict(line.split() for line in lines if len(line.split()) == 2)
 
 
-def first_seen(text: str) -> dict[str, float]:
-    found: dict[str, float] = {}
-    for stamp, deleted, address in STAMP.findall(text):
-        if not deleted:
-            moment = time.strptime(stamp[:19], "%Y-%m-%dT%H:%M:%S")
-            found.setdefault(address, time.mktime(moment) + float(f"0{stamp[19:]}"))
-    return found
+def take(line: str, arrived: dict[str, float]) -> None:
+    """Note the moment of a line that tells of a route, if it is the first of its address."""
+    if (told := STAMP.search(line)) and not told[2]:
+        moment = time.strptime(told[1][:19], "%Y-%m-%dT%H:%M:%S")
+        arrived.setdefault(told[3], time.mktime(moment) + float(f"0{told[1][19:]}"))
 
 
 def main() -> None:

@@ -22,6 +22,9 @@ OWNED_BY_SERVICES: Final = re.compile(r"KUBE-(SVC|SVL|SEP|EXT|FW)-")
 
 BATCH: Final = 2000
 """Chains in one transaction: iptables-restore takes time that grows with the square of their number."""
+MOST_REMOVED: Final = 100
+"""Rules removed from a chain one by one: each is compared with all that are there, and beyond this writing all anew is
+cheaper (of 10,000 rules, 1,000 are removed in 3.4 s and all written in 0.45 s)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +55,25 @@ def change(before: RuleSet, after: RuleSet) -> list[str]:
     """Return the inputs that turn `before`, written by this process, into `after`; none when they are equal.
 
     Chains that all Services share have thousands of rules, of which a change touches few and whose order does not
-    matter: they are edited, all others are rewritten.
+    matter: they are edited, unless too many rules go. All others are rewritten.
     """
-    differing = [chain for chain, rules in after.items() if before.get(chain) != rules]
     edits: dict[str, list[str]] = {table: [] for table in TABLES}
-    for chain in differing:
-        if chain in SHARED and chain in before:
-            edits[chain.table].extend(_edits(chain, before[chain], after[chain]))
-    rewritten = {chain: after[chain] for chain in differing if chain not in SHARED or chain not in before}
+    rewritten: dict[Chain, tuple[str, ...]] = {}
+    for chain, rules in after.items():
+        if before.get(chain) == rules:
+            continue
+        removed = _without(before.get(chain, ()), rules)
+        if chain not in SHARED or chain not in before or len(removed) > MOST_REMOVED:
+            rewritten[chain] = rules
+            continue
+        edits[chain.table] += [f"-D {chain.name} {rule}" for rule in removed]
+        edits[chain.table] += [f"-I {chain.name} {rule}" for rule in _without(rules, before[chain])]
     return _transactions(rewritten, stale=before.keys() - after.keys(), edits=edits)
 
 
-def _edits(chain: Chain, before: tuple[str, ...], after: tuple[str, ...]) -> list[str]:
-    old, new = set(before), set(after)
-    removed = [f"-D {chain.name} {rule}" for rule in before if rule not in new]
-    return removed + [f"-I {chain.name} {rule}" for rule in after if rule not in old]
+def _without(rules: tuple[str, ...], others: tuple[str, ...]) -> list[str]:
+    excluded = set(others)
+    return [rule for rule in rules if rule not in excluded]
 
 
 def rewrite(kernel: Kernel, after: RuleSet) -> list[str]:

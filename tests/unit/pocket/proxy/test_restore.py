@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,7 +12,7 @@ from lab.kube.resources import ObjectKey
 from lab.pocket.proxy.chains import SERVICES, Chain, Node
 from lab.pocket.proxy.model import Family
 from lab.pocket.proxy.plan import Plan
-from lab.pocket.proxy.restore import BATCH, Kernel, change, read_saved, remove, rewrite
+from lab.pocket.proxy.restore import BATCH, MOST_REMOVED, Kernel, change, read_saved, remove, rewrite
 from lab.pocket.proxy.rules import JUMPS, RuleSet, rule_set
 from tests.unit.pocket.proxy.objects import endpoint, endpoint_slice, service
 
@@ -90,6 +91,16 @@ def test_many_chains_are_cut_into_transactions_and_portals_come_last():
     assert len(texts) == 3
     assert ["-I PREROUTING" in text for text in texts] == [False, False, True]
     assert [":KUBE-SERVICES" in text for text in texts] == [False, False, True]
+
+
+@pytest.mark.parametrize(("removed", "is_written_anew"), [(MOST_REMOVED, False), (MOST_REMOVED + 1, True)])
+def test_a_shared_chain_that_loses_many_rules_is_written_anew(removed: int, *, is_written_anew: bool):
+    before = tuple(f"-d 10.0.0.{n}/32 -j ACCEPT" for n in range(200))
+    (text,) = change({SERVICES: before}, {SERVICES: before[removed:]})
+    assert (f":{SERVICES.name} - [0:0]" in text) is is_written_anew
+    chains = {SERVICES: list(before)}
+    _load(chains, text)
+    assert chains == {SERVICES: list(before[removed:])}
 
 
 names = st.sampled_from(["a", "b", "c", "d"])
