@@ -1,6 +1,6 @@
 """The life of a lab of virtual machines under software emulation, beside a libvirtd of its own, with an empty cache.
 
-A quarter of an hour on two processors that nobody else uses. The box is built with a mirror in reach, the rest without
+Nine minutes on two processors that nobody else uses. The box is built with a mirror in reach, the rest without
 any network.
 """
 
