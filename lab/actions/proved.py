@@ -37,7 +37,7 @@ def is_proved(context: Context) -> bool:
 
 
 def need_not_be_repeated(context: Context) -> bool:
-    """Tell whether the proof of an emulated lab stands: to repeat it takes a minute there, and nothing was touched since."""
+    """Tell whether the proof of an emulated lab stands: nothing was touched since, and there it takes the longest of all."""
     record = _read(context)
     is_slow = context.provider.slowness > 1
     untouched = bool(record.get(STANDS)) and record.get(STARTED) == _started(context)
