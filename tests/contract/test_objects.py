@@ -206,20 +206,20 @@ def test_a_pod_is_bound_to_a_node_once(api: Api, core: str) -> None:
     """`spec.nodeName` is not for updates: a Binding alone sets it, when it is not set."""
     pause = {"name": "c", "image": "registry.k8s.io/pause:3.10"}
     gated = {"containers": [pause], "schedulerName": "nobody"}
+    node = core.rpartition("/")[2]  # pods of a node that nobody missed yet stay for 40 seconds
     api.create(f"{core}/pods", {"metadata": {"name": "a"}, "spec": gated})
     binding = {
         "apiVersion": "v1",
         "kind": "Binding",
         "metadata": {"name": "a"},
-        "target": {"kind": "Node", "name": "nowhere"},
+        "target": {"kind": "Node", "name": node},
     }
     api.ok("POST", f"{core}/pods/a/binding", binding)
     bound = api.ok("GET", f"{core}/pods/a")
-    assert bound["spec"]["nodeName"] == "nowhere"
+    assert bound["spec"]["nodeName"] == node
     assert {each["type"]: each["status"] for each in bound["status"]["conditions"]}["PodScheduled"] == "True"
     assert api.send("POST", f"{core}/pods/a/binding", binding).refusal == (409, "Conflict")
-    deleted = api.send("DELETE", f"{core}/pods/a", {"gracePeriodSeconds": 0})
-    assert deleted.code in {200, 404}, deleted  # 404: swept away already, since there is no such node
+    api.ok("DELETE", f"{core}/pods/a", {"gracePeriodSeconds": 0})
 
 
 @pytest.mark.parametrize(
@@ -257,8 +257,8 @@ def test_a_binding_is_no_new_generation(api: Api, core: str) -> None:
     eventually(lambda: api.send("GET", f"{core}/serviceaccounts/default").code == 200, "the account")
     spec = {"schedulerName": "nobody", "containers": [{"name": "c", "image": "i"}]}
     api.create(f"{core}/pods", {"metadata": {"name": "p"}, "spec": spec})
-    target = {"kind": "Node", "name": "nowhere"}
+    target = {"kind": "Node", "name": core.rpartition("/")[2]}
     api.create(f"{core}/pods/p/binding", {"metadata": {"name": "p"}, "target": target})
     pod = api.get(f"{core}/pods/p")
-    assert (pod["spec"]["nodeName"], pod["metadata"]["generation"]) == ("nowhere", 1)
+    assert (pod["spec"]["nodeName"], pod["metadata"]["generation"]) == (target["name"], 1)
     api.send("DELETE", f"{core}/pods/p", gracePeriodSeconds="0")
