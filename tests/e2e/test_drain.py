@@ -18,8 +18,8 @@ from tests.e2e.eventually import wait_until
 from tests.e2e.kubectl import Kubectl
 from tests.e2e.outage import watched
 from tests.e2e.routes import go_on, kernel_next_hops, near_addresses, rib_next_hops, sessions
-from tests.e2e.test_faults import BOOT, speaker_on
-from tests.e2e.web import Web
+from tests.e2e.test_faults import BOOT, QUESTIONS, speaker_on
+from tests.e2e.web import Web, wait_for_answers
 
 LINGER = 5
 """Seconds that a pod goes on serving after it was told to go."""
@@ -42,9 +42,9 @@ def victim(topology: Topology) -> Machine:
 
 @pytest.fixture
 def address(
-    web: Web, router: Any, topology: Topology, kubectl: Kubectl, victim: Machine
+    web: Web, router: Any, client: Any, topology: Topology, kubectl: Kubectl, victim: Machine
 ) -> Iterator[Address]:
-    """The Service's address, announced by all workers, before the test and after it."""
+    """The Service's address, announced by all workers, before the test and after it, and answered."""
     workers = near_addresses(topology, topology.workers)
     address = web.address()
 
@@ -52,6 +52,7 @@ def address(
         return kernel_next_hops(router, address) == workers
 
     assert wait_until(everywhere, patience=BOOT)
+    wait_for_answers(client, address, number=QUESTIONS)
     yield address
     kubectl("uncordon", victim.name)
     kubectl("label", "node", victim.name, f"{EXCLUDE_LABEL}-")
