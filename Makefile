@@ -44,7 +44,7 @@ test: setup lint ## Everything: linters, tests without machines, tests with mach
 	$(BIN)/python -m pytest
 	$(BIN)/python -m pytest tests/lifecycle
 
-test-vagrant: setup ## The lab from virtual machines, under software emulation, beside containers; 25 minutes
+test-vagrant: setup ## The lab from virtual machines, under software emulation, beside containers; half an hour
 	scripts/system-packages $(VAGRANT_PACKAGES)
 	tests/vagrant/run $(BIN)/python $(PYTEST)
 
