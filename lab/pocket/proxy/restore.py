@@ -60,15 +60,24 @@ def change(before: RuleSet, after: RuleSet) -> list[str]:
     edits: dict[str, list[str]] = {table: [] for table in TABLES}
     rewritten: dict[Chain, tuple[str, ...]] = {}
     for chain, rules in after.items():
-        if before.get(chain) == rules:
+        old = before.get(chain)
+        if old == rules:
             continue
-        removed = _without(before.get(chain, ()), rules)
-        if chain not in SHARED or chain not in before or len(removed) > MOST_REMOVED:
+        edited = _edits(chain, old, rules) if old is not None and chain in SHARED else None
+        if edited is None:
             rewritten[chain] = rules
-            continue
-        edits[chain.table] += [f"-D {chain.name} {rule}" for rule in removed]
-        edits[chain.table] += [f"-I {chain.name} {rule}" for rule in _without(rules, before[chain])]
+        else:
+            edits[chain.table] += edited
     return _transactions(rewritten, stale=before.keys() - after.keys(), edits=edits)
+
+
+def _edits(chain: Chain, before: tuple[str, ...], after: tuple[str, ...]) -> list[str] | None:
+    """Return what edits the chain; None where writing it anew is cheaper."""
+    removed = _without(before, after)
+    if len(removed) > MOST_REMOVED:
+        return None
+    added = _without(after, before)
+    return [f"-D {chain.name} {rule}" for rule in removed] + [f"-I {chain.name} {rule}" for rule in added]
 
 
 def _without(rules: tuple[str, ...], others: tuple[str, ...]) -> list[str]:
