@@ -49,14 +49,11 @@ def create(lab: Lab, prefix: str, count: int, *, gap: float) -> tuple[dict[str, 
             monitor.terminate()
             monitor.wait(timeout=10)
     given = addresses(lab)
-    delays = {
-        name: arrived[given[name]] - asked
-        for name, asked in told["created"].items()
-        if given.get(name) in arrived
-    }
-    if len(delays) < count:
-        sys.exit(f"{prefix}: only {len(delays)} of {count} routes were seen")
-    return delays, max(told["created"][name] + delay for name, delay in delays.items()) - told["begun"]
+    routed = {name: arrived[given[name]] for name in told["created"] if given.get(name) in arrived}
+    if len(routed) < count:
+        sys.exit(f"{prefix}: only {len(routed)} of {count} routes were seen")
+    delays = {name: at - told["created"][name] for name, at in routed.items()}
+    return delays, max(routed.values()) - told["begun"]
 
 
 def wait_for_routes(seen: IO[str], count: int) -> dict[str, float]:
