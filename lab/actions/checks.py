@@ -42,7 +42,6 @@ def run_checks(context: Context, *, junit: Path | None, options: Sequence[str], 
     """
     if not context.provider.status().exists:
         raise CheckError(f"lab {context.topology.name} is not up", hint="lab up")
-    slowness = context.provider.slowness
     with TemporaryDirectory() as scratch:
         report = junit.resolve() if junit else Path(scratch, "junit.xml")
         argv = [
@@ -58,9 +57,13 @@ def run_checks(context: Context, *, junit: Path | None, options: Sequence[str], 
         subprocess.run(
             [*argv, *options],
             cwd=context.playbooks,
-            env={**os.environ, "LAB_TOPOLOGY": str(context.file), SLOWNESS_VARIABLE: str(slowness)},
+            env={
+                **os.environ,
+                "LAB_TOPOLOGY": str(context.file),
+                SLOWNESS_VARIABLE: str(context.provider.slowness),
+            },
             stdout=output,
-            timeout=TIMEOUT * slowness,
+            timeout=context.patience(TIMEOUT),
             check=False,
         )
         if not report.exists():
