@@ -35,7 +35,7 @@ HYPERVISORS: Final[Mapping[HypervisorName, type[Hypervisor]]] = {
 }
 LOG_LINES: Final = 12
 EMULATED: Final = 10.0
-"""How many times slower a processor is that QEMU plays in software; measured from 8 to 20."""
+"""How many times slower a processor is that QEMU plays in software; measured from 5 to 15."""
 
 
 class VirtualMachines:
